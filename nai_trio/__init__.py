@@ -1,0 +1,93 @@
+"""An unofficial NovelAI client for trio that streams image generation live.
+
+The names below resolve on first use, so that `import nai_trio.protocol` alone loads neither trio nor anything else
+that the sans-IO core does not need.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from nai_trio._version import __version__
+
+if TYPE_CHECKING:
+    from nai_trio.client import NovelAI
+    from nai_trio.errors import (
+        AuthenticationError,
+        ConcurrencyLockedError,
+        ConflictError,
+        ConnectError,
+        GenerationError,
+        HTTPStatusError,
+        InvalidParamsError,
+        InvalidRequestError,
+        LimitExceeded,
+        MissingAPIKeyError,
+        NetworkError,
+        NetworkTimeout,
+        NotFoundError,
+        NovelAIError,
+        PaymentRequiredError,
+        ProtocolError,
+        RateLimitError,
+        ServerError,
+        StreamInterrupted,
+    )
+    from nai_trio.options import Retry, Timeouts
+    from nai_trio.params import Character, ImageParams
+    from nai_trio.protocol.chunks import FinalChunk, IntermediateChunk, RetryChunk, UnknownChunk
+    from nai_trio.protocol.limits import Limits
+    from nai_trio.stream import ImageStream
+
+__all__ = [
+    "AuthenticationError",
+    "Character",
+    "ConcurrencyLockedError",
+    "ConflictError",
+    "ConnectError",
+    "FinalChunk",
+    "GenerationError",
+    "HTTPStatusError",
+    "ImageParams",
+    "ImageStream",
+    "IntermediateChunk",
+    "InvalidParamsError",
+    "InvalidRequestError",
+    "LimitExceeded",
+    "Limits",
+    "MissingAPIKeyError",
+    "NetworkError",
+    "NetworkTimeout",
+    "NotFoundError",
+    "NovelAI",
+    "NovelAIError",
+    "PaymentRequiredError",
+    "ProtocolError",
+    "RateLimitError",
+    "Retry",
+    "RetryChunk",
+    "ServerError",
+    "StreamInterrupted",
+    "Timeouts",
+    "UnknownChunk",
+    "__version__",
+]
+
+_HOMES = ("errors", "protocol.chunks", "protocol.limits", "options", "params", "stream", "client")
+"""The modules that define these names, lightest first, so that a light name loads nothing heavy."""
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        for home in _HOMES:
+            module = importlib.import_module(f"{__name__}.{home}")
+            if name in module.__all__:
+                value: object = getattr(module, name)
+                globals()[name] = value
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

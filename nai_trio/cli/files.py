@@ -1,0 +1,147 @@
+"""Files: their names, whether they can be written, and writing them whole or not at all.
+
+Everything is checked before the request is sent, because a picture that was paid for and cannot be stored is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from nai_trio.cli.exit_codes import OutputError
+
+if TYPE_CHECKING:
+    from nai_trio.protocol.chunks import FinalChunk, ImageFormat, IntermediateChunk
+
+__all__ = ["SUFFIXES", "Targets", "write_atomic"]
+
+SUFFIXES: Final[dict[ImageFormat, str]] = {"png": ".png", "webp": ".webp", "jpeg": ".jpg", "unknown": ".bin"}
+_IMAGE_SUFFIXES: Final = {".png", ".webp", ".jpg", ".jpeg", ".gif", ".bmp", ".avif"}
+"""Endings that stand for a format and give way to the real one; any other, as in "v1.5", is part of the name."""
+
+
+@attrs.frozen(kw_only=True)
+class Targets:
+    """Where a generation's files go.
+
+    Attributes:
+        output: the path the user gave.
+        samples: how many pictures there will be; from two on, each gets its number.
+        expected: the format that was asked for.
+        previews: the folder for every preview, or None.
+    """
+
+    output: Path
+    samples: int
+    expected: ImageFormat
+    previews: Path | None
+
+    def final(self, samp_ix: int, image_format: ImageFormat) -> Path:
+        """The picture of a sample, e.g. out.png, or out_0.png among several."""
+        return self._named(samp_ix, SUFFIXES[image_format])
+
+    def kept(self, samp_ix: int, image_format: ImageFormat) -> Path:
+        """The last preview of a sample without a picture, e.g. out.preview.jpg."""
+        return self._named(samp_ix, ".preview" + SUFFIXES[image_format])
+
+    def preview(self, chunk: IntermediateChunk) -> Path | None:
+        """One preview of many, e.g. s00_012.jpg; None where they are not asked for."""
+        if self.previews is None:
+            return None
+        return self.previews / f"s{chunk.samp_ix:02d}_{chunk.step_ix:03d}{SUFFIXES[chunk.image_format]}"
+
+    def renamed(self, chunk: FinalChunk) -> str | None:
+        """What to say when a picture's name does not end as the user wrote it; None when it does."""
+        written = self.output.suffix.lower()
+        real = SUFFIXES[chunk.image_format]
+        if written == real or (written not in _IMAGE_SUFFIXES and chunk.image_format == self.expected):
+            return None
+        return f"{self.final(chunk.samp_ix, chunk.image_format).name}: named so because the picture is {real[1:]}"
+
+    def check(self) -> None:
+        """Make sure that all of it can be written; the previews' folder is made if only it itself is missing.
+
+        Raises:
+            OutputError: it cannot.
+        """
+        for samp_ix in range(self.samples):
+            _check_file(self.final(samp_ix, self.expected))
+        _check_folder(self.output.parent)
+        if self.previews is not None:
+            _make_folder(self.previews)
+            _check_folder(self.previews)
+
+    def _named(self, samp_ix: int, ending: str) -> Path:
+        stem = self.output.stem if self.output.suffix.lower() in _IMAGE_SUFFIXES else self.output.name
+        number = f"_{samp_ix}" if self.samples > 1 else ""
+        return self.output.with_name(f"{stem}{number}{ending}")
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that whoever looks sees the old one or the whole new one, also after a crash.
+
+    A symbolic link is followed, not replaced.
+
+    Raises:
+        OutputError: it cannot be written; nothing is left of the attempt.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        temporary, descriptor = _create_beside(target.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+
+
+def _create_beside(folder: Path) -> tuple[Path, int]:
+    # Not tempfile: it makes files that only their owner can read, and the picture keeps the mode.
+    temporary = folder / f".nai-trio-{secrets.token_hex(8)}.part"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return temporary, os.open(temporary, flags, 0o666)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if path.exists() and not path.is_file():
+            raise OutputError(f"cannot write {path}: it exists and is not a file")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise OutputError(f"cannot write {path}: it exists and is write-protected")
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Only an attempt tells: permissions, read-only mounts and quotas are all asked at once."""
+    if not folder.is_dir():
+        raise OutputError(f"no such folder: {folder}")
+    try:
+        temporary, descriptor = _create_beside(folder)
+        os.close(descriptor)
+        temporary.unlink()
+    except OSError as error:
+        raise _cannot("write into", folder, error) from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise _cannot("make the folder", folder, error) from error
+
+
+def _cannot(what: str, path: Path, error: OSError) -> OutputError:
+    return OutputError(f"cannot {what} {path}: {(error.strerror or str(error)).lower()}")

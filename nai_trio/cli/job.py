@@ -1,0 +1,80 @@
+"""What one `generate` shall do: the record that the command line becomes, and the client it asks for."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, Literal
+
+import attrs
+
+from nai_trio.client import NovelAI
+from nai_trio.errors import InvalidParamsError, MissingAPIKeyError
+from nai_trio.protocol.credentials import APIKey
+
+if TYPE_CHECKING:
+    from nai_trio.params import ImageParams
+
+__all__ = ["EMULATOR_KEY", "Job", "Service", "service_from_environment"]
+
+EMULATOR_KEY: Final = "pst-emulator-not-a-real-key"
+_EMULATOR_BASE: Final = "http://localhost"
+"""Nothing is looked up or connected for it; given so that `NOVELAI_IMAGE_BASE` plays no part."""
+
+
+@attrs.frozen(kw_only=True)
+class Service:
+    """Whom to ask.
+
+    Attributes:
+        api_key: the bearer token.
+        image_base: the base URL; None leaves it to the client's rules.
+        allow_plain_http: accept plain http off this machine.
+        emulator_pace: seconds per step of an emulator inside this process; None asks the service over the network.
+    """
+
+    api_key: str = attrs.field(repr=False)
+    image_base: str | None = None
+    allow_plain_http: bool = False
+    emulator_pace: float | None = None
+
+    def client(self) -> NovelAI:
+        """A new client for it."""
+        if self.emulator_pace is None:
+            return NovelAI(self.api_key, image_base=self.image_base, allow_plain_http=self.allow_plain_http)
+        from nai_trio.emulator import Emulator  # noqa: PLC0415 - draws with Pillow, which takes long to load
+
+        emulator = Emulator(api_keys=[self.api_key], step_delay=self.emulator_pace)
+        return NovelAI(self.api_key, image_base=_EMULATOR_BASE, transport=emulator.transport())
+
+
+@attrs.frozen(kw_only=True)
+class Job:
+    """One generation.
+
+    Attributes:
+        params: what to generate.
+        stream: the framing; None for a model that does not stream.
+        service: whom to ask.
+        timeout: seconds that the whole may take; None for no limit.
+    """
+
+    params: ImageParams
+    stream: Literal["sse", "msgpack"] | None
+    service: Service
+    timeout: float | None = None
+
+
+def service_from_environment(*, image_base: str | None, allow_plain_http: bool) -> Service:
+    """The real service, or the one that `image_base` names, with the key from `NOVELAI_API_KEY`.
+
+    Raises:
+        MissingAPIKeyError: there is no key, or it cannot be one.
+    """
+    key = os.environ.get("NOVELAI_API_KEY", "")
+    if not key:
+        raise MissingAPIKeyError("no API key: set NOVELAI_API_KEY (it is never taken from the command line)")
+    try:
+        APIKey(key)
+    except InvalidParamsError as error:
+        raise MissingAPIKeyError(f"NOVELAI_API_KEY holds no API key: {error}") from None
+    return Service(api_key=key, image_base=image_base, allow_plain_http=allow_plain_http)

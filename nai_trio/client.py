@@ -1,0 +1,146 @@
+"""`NovelAI`: the client. It owns the connections; everything it does happens in the tasks that call it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import trio
+
+from nai_trio.address import parse_base_url
+from nai_trio.errors import InvalidParamsError, MissingAPIKeyError
+from nai_trio.image import ImageNamespace
+from nai_trio.options import Retry, Timeouts
+from nai_trio.pool import ConnectionPool
+from nai_trio.protocol.credentials import APIKey
+from nai_trio.protocol.limits import Limits
+
+if TYPE_CHECKING:
+    import ssl
+    from types import TracebackType
+    from typing import Self
+
+    from nai_trio.transport import Transport
+
+__all__ = ["NovelAI"]
+
+DEFAULT_IMAGE_BASE = "https://image.novelai.net"
+
+
+class NovelAI:
+    """A client of the NovelAI image service; an async context manager that owns its connections.
+
+        async with NovelAI() as client:
+            pictures = await client.image.generate(prompt="1girl, cat ears")
+
+    Args:
+        api_key: the persistent token ("pst-..."); falls back to the environment's `NOVELAI_API_KEY`.
+        image_base: where the service is; falls back to `NOVELAI_IMAGE_BASE`, then to https://image.novelai.net.
+        transport: opens the byte streams; plain TCP by default. One transport serves one client at a time.
+        timeouts: how long to wait for what.
+        retry: when to send again; by default never.
+        limits: how much to accept.
+        proxy: not in this version: give a transport instead.
+        ssl_context: for TLS; by default a shared one that verifies against the system's store.
+        allow_plain_http: accept an `http://` base off this machine, where others can read the key and the pictures.
+
+    Attributes:
+        image: picture generation.
+
+    Raises:
+        MissingAPIKeyError: no key is given and the environment has none.
+        InvalidParamsError: a setting is wrong.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        image_base: str | None = None,
+        transport: Transport | None = None,
+        timeouts: Timeouts | None = None,
+        retry: Retry | None = None,
+        limits: Limits | None = None,
+        proxy: None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        allow_plain_http: bool = False,
+    ) -> None:
+        if proxy is not None:
+            raise InvalidParamsError.for_field("proxy", "an address", "None; give a transport that goes through it")
+        self.api_key = _api_key(api_key)
+        del api_key  # the errors below may be shown with the locals of this frame
+        self.timeouts = timeouts or Timeouts()
+        self.retry = retry or Retry()
+        self.limits = limits or Limits()
+        self.image = ImageNamespace(self)
+        self._transport = transport or _default_transport()
+        self._ssl_context = ssl_context
+        self._pool: ConnectionPool | None = None
+        self._entered = False
+        base = image_base or os.environ.get("NOVELAI_IMAGE_BASE") or DEFAULT_IMAGE_BASE
+        self.base_url = parse_base_url(base, allow_plain_http=allow_plain_http)
+
+    @property
+    def pool(self) -> ConnectionPool:
+        """The connections.
+
+        Raises:
+            trio.ClosedResourceError: the client is not entered, or was left.
+        """
+        if self._pool is None:
+            raise trio.ClosedResourceError("this client is not open: use it inside `async with NovelAI() as client`")
+        return self._pool
+
+    async def __aenter__(self) -> Self:
+        if self._entered:
+            raise trio.BusyResourceError("this client is open already")
+        self._entered = True
+        try:
+            await self._transport.__aenter__()
+        except BaseException:
+            self._entered = False
+            raise
+        self._pool = ConnectionPool(
+            self._transport,
+            self.base_url.origin,
+            ssl_context=self._ssl_context,
+            timeouts=self.timeouts,
+            max_idle=self.limits.max_idle_connections,
+        )
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        pool, self._pool = self.pool, None
+        try:
+            await pool.aclose()
+        except BaseException as error:
+            await self._transport.__aexit__(type(error), error, error.__traceback__)
+            raise
+        else:
+            swallowed = await self._transport.__aexit__(exc_type, exc, traceback)
+        finally:
+            self._entered = False
+        if exc is None:
+            await trio.lowlevel.checkpoint()
+        return swallowed
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "base_url"):  # a traceback that shows locals asks when __init__ has failed
+            return "<NovelAI, not made>"
+        state = "closed" if self._pool is None else "open"
+        return f"<NovelAI {self.base_url} via {type(self._transport).__name__}, {state}>"
+
+
+def _api_key(given: str | None) -> APIKey:
+    key = os.environ.get("NOVELAI_API_KEY", "") if given is None else given
+    if not key:
+        raise MissingAPIKeyError("no API key: give api_key=... or set NOVELAI_API_KEY")
+    return APIKey(key)
+
+
+def _default_transport() -> Transport:
+    from nai_trio.transports.tcp import TCPTransport  # noqa: PLC0415 - not loaded where another one is given
+
+    return TCPTransport()

@@ -1,0 +1,148 @@
+"""From what the user wants to what goes over the wire; the model table says which members a model gets.
+
+The member-by-member source is the wire document, sections 2.3 to 2.9. Constants are what the web client sends
+for a request without pictures: image inputs, references and vibes add their own members.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypeVar
+
+from nai_trio.params.character import snapped
+from nai_trio.params.models import MODELS
+from nai_trio.params.prompts import negative_text, positive_text
+from nai_trio.params.wire import (
+    ABSENT,
+    Absent,
+    Caption,
+    CharacterPrompt,
+    CharCaption,
+    NegativePrompt,
+    Parameters,
+    Point,
+    PositivePrompt,
+    Request,
+)
+
+if TYPE_CHECKING:
+    from nai_trio.params.character import Character
+    from nai_trio.params.image import ImageParams
+    from nai_trio.params.models import ModelInfo
+    from nai_trio.params.names import StreamKind
+
+__all__ = ["build_request"]
+
+_T = TypeVar("_T")
+
+_REFERENCE_LATENT = 104 * 152
+"""The latent cells (1/8 of each side) of 832x1216, at which a model's variety sigma is given."""
+
+
+def build_request(params: ImageParams, stream: StreamKind | None) -> Request:
+    """The request for validated parameters."""
+    info = MODELS[params.model]
+    positive = positive_text(info, params.prompt, quality=params.quality, transparent=params.transparent_background)
+    negative = negative_text(info, params.negative_prompt, uc_preset=params.uc_preset, prompt=params.prompt)
+    return Request(
+        input=positive,
+        model=info.id,
+        action="generate",
+        use_new_shared_trial=True,
+        parameters=_parameters(params, info, stream, positive, negative),
+    )
+
+
+def _parameters(
+    params: ImageParams, info: ModelInfo, stream: StreamKind | None, positive: str, negative: str
+) -> Parameters:
+    objects = info.prompt_objects
+    ancestral = params.sampler == "k_euler_ancestral" and params.noise_schedule != "native"
+    return Parameters(
+        params_version=info.params_version,
+        width=params.width,
+        height=params.height,
+        scale=params.scale,
+        sampler=params.sampler,
+        steps=params.steps,
+        n_samples=params.n_samples,
+        seed=params.seed,
+        noise_schedule=params.noise_schedule,
+        cfg_rescale=params.cfg_rescale,
+        dynamic_thresholding=params.decrisper,
+        controlnet_strength=1,
+        legacy=False,
+        legacy_v3_extend=False,
+        add_original_image=True,
+        sm=_if("smea" in info.options, params.smea),
+        sm_dyn=_if("smea_dyn" in info.options, params.smea_dyn),
+        auto_smea=_if("auto_smea" in info.options, params.auto_smea),
+        skip_cfg_above_sigma=_skip_cfg_above_sigma(params, info),
+        use_coords=_if(objects, _use_coords(params)),
+        legacy_uc=_if("legacy_uc" in info.options, params.legacy_uc),
+        normalize_reference_strength_multiple=_if(objects, True),
+        inpaint_img2img_strength=_if(objects, 1),
+        deliberate_euler_ancestral_bug=_if(ancestral, False),
+        prefer_brownian=_if(ancestral, True),
+        straight_alpha=_if("straight_alpha" in info.options, params.straight_alpha),
+        tag_hint_transparent_background=_if(params.transparent_background, True),
+        character_prompts=tuple(_character(each, info) for each in params.characters),
+        negative_prompt=negative,
+        image_format=params.image_format,
+        stream=_if(stream is not None, stream or ""),
+        v4_prompt=_if(objects, _positive(params, info, positive)),
+        v4_negative_prompt=_if(objects, _negative(params, info, negative)),
+    )
+
+
+def _if(sent: bool, value: _T) -> _T | Absent:
+    return value if sent else ABSENT
+
+
+def _skip_cfg_above_sigma(params: ImageParams, info: ModelInfo) -> float | Absent | None:
+    if info.variety_sigma is None:
+        return ABSENT
+    if not params.variety_boost:
+        return None
+    return info.variety_sigma * math.sqrt((params.width // 8) * (params.height // 8) / _REFERENCE_LATENT)
+
+
+def _use_coords(params: ImageParams) -> bool:
+    """Whether the user placed anybody: the web client's "AI's choice" switched off."""
+    return any(each.enabled and each.position is not None for each in params.characters)
+
+
+def _positive(params: ImageParams, info: ModelInfo, text: str) -> PositivePrompt:
+    captions = _captions(params, info, "prompt")
+    return PositivePrompt(
+        caption=Caption(base_caption=text, char_captions=captions),
+        use_coords=_use_coords(params),
+        use_order=True,
+    )
+
+
+def _negative(params: ImageParams, info: ModelInfo, text: str) -> NegativePrompt:
+    captions = _captions(params, info, "negative_prompt")
+    return NegativePrompt(caption=Caption(base_caption=text, char_captions=captions), legacy_uc=params.legacy_uc)
+
+
+def _captions(params: ImageParams, info: ModelInfo, text: str) -> tuple[CharCaption, ...]:
+    return tuple(
+        CharCaption(char_caption=getattr(each, text), centers=(_point(each, info),))
+        for each in params.characters
+        if each.enabled
+    )
+
+
+def _character(character: Character, info: ModelInfo) -> CharacterPrompt:
+    return CharacterPrompt(
+        prompt=character.prompt,
+        uc=character.negative_prompt,
+        center=_point(character, info),
+        enabled=character.enabled,
+    )
+
+
+def _point(character: Character, info: ModelInfo) -> Point:
+    x, y = snapped(character.center, free=info.free_positions)
+    return Point(x=x, y=y)

@@ -1,0 +1,151 @@
+"""Connections to one origin, kept for reuse.
+
+The pool is trivial on purpose: a list of idle connections, newest last, and the set of all that are open. State changes
+at assignment, without an await between looking and taking. There is no queue: how many generations run at once is the
+caller's (and the service's) business. Closing reaches every connection: idle, in use, and being opened.
+
+A kept connection is handed out only if it is certainly alive: it is not older than `keep_alive` and nothing waits to be
+read on it, for an idle connection that is readable was closed by the peer or spoken to out of turn. A stream that
+cannot tell (see transport.py) is never kept.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import trio
+
+from nai_trio.closing import close_now
+from nai_trio.deadline import deadline, expiry
+from nai_trio.errors import ConnectError
+from nai_trio.transport import Origin, Readable, Transport
+
+if TYPE_CHECKING:
+    import ssl
+
+    from nai_trio.options import Timeouts
+
+__all__ = ["Connection", "ConnectionPool"]
+
+
+class Connection:
+    """A stream to the origin and what the pool knows of it."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.stream = stream
+        self.reused = False
+        self.idle_until = math.inf
+
+    def is_alive(self) -> bool:
+        """Whether it may carry another request."""
+        stream = self.stream
+        return trio.current_time() < self.idle_until and isinstance(stream, Readable) and not stream.readable()
+
+
+class ConnectionPool:
+    """Opens connections through a transport and keeps finished ones.
+
+    Args:
+        transport: opens the streams.
+        origin: where to.
+        ssl_context: for TLS, or None for the shared default; used where the origin is https and the transport is not
+            secure by itself.
+        timeouts: `connect` and `keep_alive` are used here.
+        max_idle: how many finished connections to keep.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        origin: Origin,
+        *,
+        ssl_context: ssl.SSLContext | None,
+        timeouts: Timeouts,
+        max_idle: int,
+    ) -> None:
+        self._transport = transport
+        self._origin = origin
+        self._ssl_context = ssl_context
+        self._timeouts = timeouts
+        self._max_idle = max_idle
+        self._idle: list[Connection] = []
+        self._open: set[Connection] = set()
+        self._connecting: set[trio.CancelScope] = set()
+        self._closed = False
+
+    async def acquire(self, *, fresh: bool = False) -> Connection:
+        """A live connection: a kept one, or a new one where there is none or `fresh` is asked for.
+
+        Raises:
+            ConnectError: none could be opened.
+            NetworkTimeout: opening took longer than `Timeouts.connect`.
+            trio.ClosedResourceError: the pool is closed, or was closed meanwhile.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while dead := [connection for connection in self._idle if not connection.is_alive()]:
+            self._idle.remove(dead[0])
+            await self.discard(dead[0])
+        if self._closed:
+            raise _left()
+        if fresh or not self._idle:
+            return await self._connect()
+        connection = self._idle.pop()
+        connection.reused = True
+        return connection
+
+    async def release(self, connection: Connection) -> None:
+        """Take back a connection whose exchange has ended well."""
+        if self._closed or not isinstance(connection.stream, Readable):
+            await self.discard(connection)
+            return
+        connection.idle_until = expiry(self._timeouts.keep_alive)
+        self._idle.append(connection)
+        if len(self._idle) > self._max_idle:
+            await self.discard(self._idle.pop(0))
+
+    async def discard(self, connection: Connection) -> None:
+        """Close a connection at once."""
+        self._open.discard(connection)
+        await close_now(connection.stream)
+
+    async def aclose(self) -> None:
+        """Close every connection, those in use or being opened too: their tasks get `trio.ClosedResourceError`."""
+        self._closed = True
+        self._idle.clear()
+        for scope in self._connecting:
+            scope.cancel(reason="the client was left")
+        try:
+            while self._open:
+                await self.discard(next(iter(self._open)))
+        except BaseException:
+            await self.aclose()  # one that cannot be closed keeps no other one open
+            raise
+
+    async def _connect(self) -> Connection:
+        with trio.CancelScope() as scope, deadline("connect", self._timeouts.connect):
+            self._connecting.add(scope)
+            try:
+                connection = Connection(await self._open_stream())
+                self._open.add(connection)
+            finally:
+                self._connecting.discard(scope)
+            if not scope.cancel_called:
+                return connection
+            await self.discard(connection)
+        raise _left()
+
+    async def _open_stream(self) -> trio.abc.Stream:
+        try:
+            stream = await self._transport.connect(self._origin)
+        except (OSError, trio.BrokenResourceError) as error:  # a transport of the user's own may raise them bare
+            raise ConnectError(f"connect to {self._origin}: {error}") from error
+        if self._origin.scheme == "http" or self._transport.secure:
+            return stream
+        from nai_trio.transports.tls import open_tls  # noqa: PLC0415 - not needed, and not loaded, without TLS
+
+        return await open_tls(stream, self._origin.host, context=self._ssl_context)
+
+
+def _left() -> trio.ClosedResourceError:
+    return trio.ClosedResourceError("the client was left before the connection was open")

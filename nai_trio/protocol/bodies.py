@@ -1,0 +1,357 @@
+"""What a response body is read as: chosen by status, then media type, then checked against the body's first bytes.
+
+    status 300 and above       an error with the service's words (JSON, or a gateway's page)
+    text/event-stream          server-sent events
+    application/msgpack, ...   msgpack frames
+    application/zip, ...       a ZIP of finished pictures, which the service does send here (wire document, 4.4)
+    image/*                    one bare picture (reverse proxies)
+    application/json           an error under a 2xx status
+    octet-stream or no type    whatever the first bytes say, in the order of the wire document, 4.4
+    anything else              an error that shows what came: a proxy's HTML page never reaches a parser
+
+A body whose first bytes contradict its media type is refused, not guessed at: the first letters of a gateway's page
+would read as a frame of a gigabyte.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import reprlib
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from nai_trio.errors import (
+    GenerationError,
+    LimitExceeded,
+    ProtocolError,
+    StreamInterrupted,
+    status_error,
+)
+from nai_trio.protocol.archive import finals_from_zip
+from nai_trio.protocol.chunks import Chunk, FinalChunk
+from nai_trio.protocol.decoder import Buffer, Decoder
+from nai_trio.protocol.frames import MsgpackDecoder, is_map_start
+from nai_trio.protocol.sse import ServerSentEvent, SSEDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nai_trio.protocol.events import EventReader
+    from nai_trio.protocol.http import ResponseHead
+    from nai_trio.protocol.limits import Limits
+
+__all__ = ["SNIFF_SIZE", "Body", "open_body", "promises_pictures"]
+
+SNIFF_SIZE = 4
+"""Enough to tell every kind apart; no event is shorter, so waiting for it delays none."""
+
+_KINDS = {
+    "text/event-stream": "sse",
+    "application/msgpack": "msgpack",
+    "application/x-msgpack": "msgpack",
+    "application/vnd.msgpack": "msgpack",
+    "application/zip": "zip",
+    "application/x-zip-compressed": "zip",
+    "application/json": "json",
+    "application/octet-stream": "any",
+    "binary/octet-stream": "any",
+    "": "any",
+}
+
+_CARRIERS = ("sse", "msgpack", "zip", "image")
+_TEXTS = ("json", "html")
+"""Kinds whose words are worth more than the complaint that they are not what was declared."""
+
+_NAMES = {
+    "sse": "an event stream",
+    "msgpack": "msgpack frames",
+    "zip": "a ZIP archive",
+    "image": "a picture",
+    "json": "JSON",
+    "html": "an HTML page",
+}
+
+
+class Body(Decoder[Chunk]):
+    """A response body being read.
+
+    Attributes:
+        carries_pictures: False for bodies that can only end in an error.
+    """
+
+    carries_pictures = True
+
+    def finish(self, *, delimited: bool) -> Iterator[Chunk]:
+        """Say that the body has ended; yield what its end completes.
+
+        Args:
+            delimited: whether the transfer framing marked the end; an end by close can be a cut.
+
+        Raises:
+            NovelAIError: the body is not whole, or was an error all along.
+        """
+        raise NotImplementedError
+
+
+def open_body(head: ResponseHead, first: bytes, *, events: EventReader, limits: Limits) -> Body:
+    """Choose how to read a body.
+
+    Args:
+        head: the response's head.
+        first: the body's first bytes: at least `SNIFF_SIZE`, fewer only when it has no more.
+        events: turns events into chunks.
+        limits: bounds on what the body may hold.
+
+    Raises:
+        ProtocolError: the first bytes are not what the media type says.
+    """
+    if head.status >= 300:
+        return RefusalBody(head, limits)
+    declared, seen = _declared(head), _sniff(first)
+    kind = seen if declared == "any" or (seen in _TEXTS and declared in _CARRIERS) else declared
+    if kind != seen and not _agrees(kind, first):
+        received = f"{_NAMES[seen]} ({_type_of(head)}, first bytes {first[:16]!r})"
+        raise ProtocolError.mismatch(expected=_NAMES[kind], received=received, offset=0)
+    if kind == "sse":
+        return SSEBody(events, limits)
+    if kind == "msgpack":
+        return FramesBody(events, limits)
+    if kind in ("zip", "image"):
+        return ZipBody(limits) if kind == "zip" else ImageBody(limits)
+    return JSONBody(limits) if kind == "json" else WrongBody(limits, _type_of(head))
+
+
+def promises_pictures(head: ResponseHead) -> bool:
+    """Whether a response's head alone says that its body carries pictures."""
+    return head.status < 300 and _declared(head) in _CARRIERS
+
+
+def _declared(head: ResponseHead) -> str:
+    media_type = _media_type(head)
+    return "image" if media_type.startswith("image/") else _KINDS.get(media_type, "other")
+
+
+def _media_type(head: ResponseHead) -> str:
+    return head.header("content-type").partition(";")[0].strip().lower()
+
+
+def _type_of(head: ResponseHead) -> str:
+    return f"content-type {_media_type(head)!r}" if _media_type(head) else "no content-type"
+
+
+def _sniff(first: bytes) -> str:
+    """Tell a body's kind by its first bytes (wire document, 4.4)."""
+    if first.startswith(b"PK"):
+        return "zip"
+    if first.startswith((b"\x89PNG", b"RIFF", b"\xff\xd8\xff")):
+        return "image"
+    text = first.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith(b"{"):
+        return "json"
+    if text.startswith(b"<"):
+        return "html"
+    if text.startswith((b"e", b"d", b":", b"i", b"r")):
+        return "sse"
+    return "msgpack"
+
+
+def _agrees(kind: str, first: bytes) -> bool:
+    """Whether bytes that do not look like their media type can still be it; nothing at all can be anything."""
+    if not first:
+        return True
+    if kind == "sse":  # may begin with any text: an unknown field, a blank line
+        return _sniff(first) == "msgpack" and first[0] >= 0x09 and not is_map_start(first[0])
+    return kind == "other" or (kind == "json" and _sniff(first) in ("msgpack", "sse"))
+
+
+class SSEBody(Body):
+    """Server-sent events whose data is one JSON object each."""
+
+    def __init__(self, events: EventReader, limits: Limits) -> None:
+        self._events = events
+        self._decoder = SSEDecoder(max_event_size=limits.max_event_size)
+
+    def _parse(self, data: Buffer) -> Iterator[Chunk]:
+        for event in self._decoder.feed(data):
+            yield self._events.chunk(_event_fields(event), offset=event.offset)
+        self._decoder.raise_fault()
+
+    def finish(self, *, delimited: bool) -> Iterator[Chunk]:  # noqa: ARG002 - finals prove the end
+        """Report an event that no blank line finished."""
+        if self._decoder.unfinished:
+            raise StreamInterrupted("the body ended inside an event")
+        yield from ()
+
+
+def _event_fields(event: ServerSentEvent) -> dict[str, Any]:
+    """The JSON members of an event; its `event_type` is the stream's event name where the data has none."""
+    try:
+        fields = json.loads(event.data, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError.mismatch(
+            expected="an event whose data is JSON",
+            received=f"{event.data[:60]!r} ({error})",
+            offset=event.offset,
+        ) from error
+    if not isinstance(fields, dict):
+        raise ProtocolError.mismatch(
+            expected="an event whose data is a JSON object", received=reprlib.repr(fields)[:60], offset=event.offset
+        )
+    if event.event != "message" and fields.setdefault("event_type", event.event) != event.event:
+        raise ProtocolError.mismatch(
+            expected=f"data of event type {event.event!r} as its event line says",
+            received=reprlib.repr(fields["event_type"])[:60],
+            offset=event.offset,
+        )
+    return fields
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+class FramesBody(Body):
+    """Msgpack frames."""
+
+    def __init__(self, events: EventReader, limits: Limits) -> None:
+        self._events = events
+        self._decoder = MsgpackDecoder(max_frame_size=limits.max_frame_size)
+
+    def _parse(self, data: Buffer) -> Iterator[Chunk]:
+        for frame in self._decoder.feed_frames(data):
+            yield self._events.chunk(frame.fields, offset=frame.offset)
+        self._decoder.raise_fault()
+
+    def finish(self, *, delimited: bool) -> Iterator[Chunk]:  # noqa: ARG002 - finals prove the end
+        """Report a frame that is not whole."""
+        try:
+            self._decoder.close()
+        except ProtocolError as error:
+            raise StreamInterrupted(f"the body ended inside a frame: {error}") from error
+        yield from ()
+
+
+class CollectedBody(Body):
+    """A body that is read whole before it means anything."""
+
+    limit = "max_body_size"
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._content = bytearray()
+
+    def _parse(self, data: Buffer) -> Iterator[Chunk]:
+        self._content += data
+        allowed = getattr(self._limits, self.limit)
+        if len(self._content) > allowed:
+            self._overflow(allowed)
+        yield from ()
+
+    def _overflow(self, allowed: int) -> None:
+        raise LimitExceeded.of(self.limit, allowed, "a longer body")
+
+
+class ZipBody(CollectedBody):
+    """A ZIP of finished pictures; its central directory proves that it is whole."""
+
+    def finish(self, *, delimited: bool) -> Iterator[Chunk]:  # noqa: ARG002 - the directory proves the end
+        """Yield the pictures."""
+        return finals_from_zip(bytes(self._content), limits=self._limits)
+
+
+class ImageBody(CollectedBody):
+    """One bare picture."""
+
+    limit = "max_image_size"
+
+    def finish(self, *, delimited: bool) -> Iterator[Chunk]:
+        """Yield the picture; where only the connection's end marks its end, report that it may be cut."""
+        yield FinalChunk(samp_ix=0, gen_id=None, image=bytes(self._content))
+        if not delimited:
+            raise StreamInterrupted("the picture's end is not marked: it may be cut")
+
+
+class ErrorBody(CollectedBody):
+    """A body that can only end in an error; what goes over the limit is left unread."""
+
+    limit = "max_error_size"
+    carries_pictures = False
+
+    def _overflow(self, allowed: int) -> None:
+        del self._content[allowed:]
+        raise self._error()
+
+    def finish(self, *, delimited: bool) -> Iterator[Chunk]:  # noqa: ARG002 - a cut message is still one
+        """Raise the error."""
+        raise self._error()
+
+    def _error(self) -> Exception:
+        raise NotImplementedError
+
+
+class RefusalBody(ErrorBody):
+    """The body of a response that is not 2xx."""
+
+    def __init__(self, head: ResponseHead, limits: Limits) -> None:
+        super().__init__(limits)
+        self._head = head
+
+    def _error(self) -> Exception:
+        head = self._head
+        message = _words(bytes(self._content)) or head.reason or "no message"
+        if 300 <= head.status < 400:
+            message = f"a redirect to {head.header('location')!r}, which is not followed; {message}"
+        return status_error(head.status, message, head.headers)
+
+
+class JSONBody(ErrorBody):
+    """JSON under a 2xx status: the service's error shape, or something that is no answer at all."""
+
+    def _error(self) -> Exception:
+        fields = _first_json(bytes(self._content))
+        if isinstance(fields, dict) and isinstance(fields.get("message"), str):
+            code = fields.get("statusCode", fields.get("code"))
+            return GenerationError(fields["message"], code=code if isinstance(code, int | str) else None)
+        return ProtocolError.mismatch(
+            expected="a stream of pictures", received=f"JSON: {bytes(self._content[:120])!r}", offset=0
+        )
+
+
+class WrongBody(ErrorBody):
+    """A 2xx body of a kind that cannot hold a generation."""
+
+    def __init__(self, limits: Limits, content_type: str) -> None:
+        super().__init__(limits)
+        self._content_type = content_type
+
+    def _error(self) -> Exception:
+        words = _words(bytes(self._content)) or "nothing"
+        return ProtocolError.mismatch(
+            expected="text/event-stream, application/msgpack or a ZIP",
+            received=f"{self._content_type}: {words}",
+            offset=0,
+        )
+
+
+def _first_json(content: bytes) -> object:
+    """The first JSON value; errors were seen with ZIP bytes after it (wire document, 4.4). None where there is none."""
+    try:
+        value: object = json.JSONDecoder().raw_decode(content.decode("utf-8-sig", "replace").lstrip())[0]
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _words(content: bytes) -> str:
+    """What an error body says, in one line: the JSON `message`, a page's title, or its text."""
+    fields = _first_json(content)
+    if isinstance(fields, dict):
+        message = fields.get("message", fields.get("error"))
+        if isinstance(message, str):
+            return message
+    text = content.decode("utf-8", "replace")
+    title = re.search(r"<title[^<>]*>([^<]{1,200})", text, re.IGNORECASE)
+    if title:
+        return f"an HTML page titled {html.unescape(title[1]).strip()!r}"
+    return " ".join(text.split())[:200]

@@ -1,0 +1,60 @@
+"""The one rule of faults that every parser of this package follows.
+
+Events before a fault are delivered first: the call that meets the fault returns what came before it, the next one
+raises. A call that has nothing else to return raises at once. After a fault a parser refuses further input, because
+what follows broken bytes means nothing. A driver looks at `fault` before it waits for more bytes, so that it does not
+wait for bytes that nobody will look at.
+
+A parser is written as a generator, `_parse`, that yields what it finds and raises where the bytes are wrong; `feed`
+makes the rule out of it. Layers stack the same way: an outer `_parse` walks over `inner.feed(data)` and then calls
+`inner.raise_fault()`.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+from nai_trio.errors import NovelAIError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+T = TypeVar("T")
+
+
+class Decoder(abc.ABC, Generic[T]):
+    """Bytes in, a list of `T` out.
+
+    Attributes:
+        fault: the error that the next `feed` raises, or None.
+    """
+
+    fault: NovelAIError | None = None
+
+    def feed(self, data: Buffer) -> list[T]:
+        """Take bytes, cut anywhere, and return what they complete, in order.
+
+        Raises:
+            NovelAIError: the bytes are wrong, now or in an earlier call; see `fault`.
+        """
+        self.raise_fault()
+        items: list[T] = []
+        try:
+            items.extend(self._parse(data))
+        except NovelAIError as fault:
+            self.fault = fault
+            if not items:
+                raise
+        return items
+
+    def raise_fault(self) -> None:
+        """Raise the fault, if there is one."""
+        if self.fault is not None:
+            raise self.fault
+
+    @abc.abstractmethod
+    def _parse(self, data: Buffer) -> Iterator[T]:
+        """Yield what `data` completes; raise where it is wrong. Always run to its end."""

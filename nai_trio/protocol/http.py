@@ -1,0 +1,236 @@
+"""One HTTP/1.1 exchange (RFC 9112) on h11: request bytes out; response head and body pieces in.
+
+h11 builds and checks; this file adds what a client of one paid request needs:
+
+- The limit on the head is one verdict for every chunking: h11 is handed at most what is left of the head's budget, so
+  it does not matter how many bytes came with it. Chunk headers and trailers are held to the same limit.
+- A length beside chunking is the mark of a smuggled response (RFC 9112, 6.3): read as chunked, never reused.
+- A content coding is refused: identity is asked for, because compressed event streams arrive in clumps.
+- End of file before the message's end is `StreamInterrupted`, every other fault is a `ProtocolError`.
+- A body without length or chunking ends with the connection, cut or not: `delimited` says if its end proves anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import attrs
+import h11
+
+from nai_trio._version import __version__
+from nai_trio.errors import LimitExceeded, ProtocolError, StreamInterrupted
+from nai_trio.protocol.credentials import APIKey
+from nai_trio.protocol.decoder import Buffer, Decoder
+from nai_trio.protocol.limits import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["HTTPExchange", "Request", "ResponseHead", "json_request"]
+
+USER_AGENT = f"nai-trio/{__version__}"
+"""Always sent: the service's CDN blocks some libraries' defaults (wire document, section 1)."""
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """A request, ready to be sent.
+
+    Attributes:
+        method: e.g. "POST".
+        target: path and query (RFC 9112, 3.2.1), e.g. "/ai/generate-image-stream".
+        headers: names and values in order, `Host` among them. Not shown in the repr: they hold the key.
+        body: the content; `Content-Length` is added.
+    """
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
+    body: bytes = attrs.field(default=b"", repr=lambda body: f"<{len(body)} bytes>")
+
+    def to_bytes(self) -> bytes:
+        """The request as it goes over the wire.
+
+        Raises:
+            ValueError: method, target or a header has characters that HTTP does not allow.
+        """
+        return HTTPExchange(self).data_to_send()
+
+
+@attrs.frozen(kw_only=True)
+class ResponseHead:
+    """Status line and headers of a response.
+
+    Attributes:
+        status: 200 to 599.
+        reason: the reason phrase, possibly "".
+        headers: names in lower case and values, in their order.
+    """
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+
+    def header(self, name: str) -> str:
+        """The value of the first header of that (lower case) name, or ""."""
+        return next((value for key, value in self.headers if key == name), "")
+
+
+def json_request(*, host: str, target: str, api_key: str | APIKey, body: bytes) -> Request:
+    """A POST of a JSON text to the service (wire document, section 1).
+
+    Args:
+        host: what the Host header says, e.g. "image.novelai.net" or "localhost:8000".
+        target: the path, e.g. "/ai/generate-image-stream".
+        api_key: the bearer token.
+        body: the JSON text, UTF-8.
+    """
+    headers = (
+        ("Host", host),
+        ("Authorization", f"Bearer {APIKey(api_key).reveal()}"),
+        ("Content-Type", "application/json"),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "identity"),
+        ("User-Agent", USER_AGENT),
+    )
+    return Request(method="POST", target=target, headers=headers, body=body)
+
+
+class HTTPExchange(Decoder[bytes]):
+    """One request and its response; `feed` takes response bytes and returns pieces of the body.
+
+    Args:
+        request: what to send.
+        limits: `max_head_size` and `max_body_size` are used here.
+
+    Attributes:
+        head: the response's head, once it has come; interim (1xx) responses are passed over.
+        ended: whether the whole response has come.
+        delimited: whether the body's end is marked by its length or by chunking, and not by the connection's end.
+    """
+
+    def __init__(self, request: Request, *, limits: Limits | None = None) -> None:
+        self.head: ResponseHead | None = None
+        self.ended = False
+        self.delimited = True
+        self._request = request
+        self._limits = limits or Limits()
+        self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._limits.max_head_size)
+        self._head_size = 0
+        self._two_lengths = False
+        self._body_size = 0
+        self._eof = False
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another exchange may follow on the same connection."""
+        connection = self._connection
+        return (
+            connection.our_state is h11.DONE
+            and connection.their_state is h11.DONE
+            and connection.trailing_data == (b"", False)
+            and not self._two_lengths
+        )
+
+    def require_head(self) -> ResponseHead:
+        """The response's head; for callers that know it has come, because body bytes have."""
+        if self.head is None:
+            raise RuntimeError("the response head has not come yet")
+        return self.head
+
+    def data_to_send(self) -> bytes:
+        """The whole request the first time, then b""."""
+        if self._connection.our_state is not h11.IDLE:
+            return b""
+        request, body = self._request, self._request.body
+        length = ("Content-Length", str(len(body)))
+        head: h11.Request | None = None
+        with contextlib.suppress(h11.LocalProtocolError, UnicodeEncodeError):
+            head = h11.Request(method=request.method, target=request.target, headers=[*request.headers, length])
+        if head is None:  # raised out here, for h11's error repeats the offending value, which can hold the key
+            raise ValueError(f"{request!r}: characters that HTTP does not allow")
+        parts = [self._connection.send(event) for event in (head, h11.Data(data=body), h11.EndOfMessage())]
+        return b"".join(part for part in parts if part)
+
+    def _parse(self, data: Buffer) -> Iterator[bytes]:
+        if self._eof:
+            if len(data):
+                raise RuntimeError("bytes after the end of file")
+            return
+        self._eof = not len(data)
+        rest = bytes(data)
+        while True:
+            rest = self._hand_over(rest)
+            yield from self._pieces()
+            if not rest:
+                break
+        if self._eof and not self.ended:
+            raise self._interrupted()
+
+    def _hand_over(self, data: bytes) -> bytes:
+        """Give h11 as much as it may see now; return the rest."""
+        count = len(data) if self.ended else min(len(data), self._room())
+        if data and not count:
+            part = "response head" if self.head is None else "chunk header or trailer"
+            raise LimitExceeded.of("max_head_size", self._limits.max_head_size, f"a longer {part}")
+        if self.head is None:
+            self._head_size += count
+        if count or self._eof:
+            self._connection.receive_data(data[:count])
+        return data[count:]
+
+    def _room(self) -> int:
+        """How many more bytes may be part of something that is not body and not whole yet."""
+        held = self._head_size if self.head is None else len(self._connection.trailing_data[0])
+        return self._limits.max_head_size - held
+
+    def _pieces(self) -> Iterator[bytes]:
+        for event in self._events():
+            if isinstance(event, h11.Data):
+                yield from self._body_pieces(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                self.ended = True
+            elif isinstance(event, h11.Response):
+                self._take_head(event)
+
+    def _events(self) -> Iterator[h11.Event]:
+        while True:
+            try:
+                event = self._connection.next_event()
+            except h11.RemoteProtocolError as error:
+                raise self._fault_of(error) from error
+            if not isinstance(event, h11.Event) or isinstance(event, h11.ConnectionClosed):
+                return
+            yield event
+
+    def _fault_of(self, error: h11.RemoteProtocolError) -> Exception:
+        if self._eof:
+            return self._interrupted()
+        part = "response head" if self.head is None else "body framing"
+        return ProtocolError.mismatch(expected=f"a valid HTTP/1.1 {part}", received=str(error))
+
+    def _interrupted(self) -> StreamInterrupted:
+        where = "before the response head" if self.head is None else "inside the response body"
+        return StreamInterrupted(f"the connection ended {where}")
+
+    def _take_head(self, response: h11.Response) -> None:
+        self.head = ResponseHead(
+            status=response.status_code,
+            reason=bytes(response.reason).decode("latin-1"),
+            headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers),
+        )
+        chunked, length = self.head.header("transfer-encoding"), self.head.header("content-length")
+        self.delimited = bool(chunked or length)
+        self._two_lengths = bool(chunked and length)
+        coding = self.head.header("content-encoding").strip().lower()
+        if coding not in ("", "identity"):
+            raise ProtocolError.mismatch(expected="a body without content coding", received=f"{coding!r}")
+
+    def _body_pieces(self, data: bytes | bytearray) -> Iterator[bytes]:
+        room = self._limits.max_body_size - self._body_size
+        self._body_size += len(data)
+        if room:
+            yield bytes(data[:room])
+        if len(data) > room:
+            raise LimitExceeded.of("max_body_size", self._limits.max_body_size, "a longer response body")

@@ -1,0 +1,112 @@
+"""The contract of a transport: it opens a byte stream to an origin, and nothing more.
+
+TLS, HTTP and everything above run on whatever stream it returns. A transport of your own is one class:
+
+    class MyTransport(Transport):
+        async def connect(self, origin: Origin) -> trio.abc.Stream:
+            return await trio.open_tcp_stream(origin.host, origin.port)
+
+Two things a stream may offer beyond `trio.abc.Stream`, both optional:
+
+- `readable() -> bool`: whether a read would return at once. An idle HTTP connection that is readable is dead (the peer
+  closed it, or spoke out of turn), so this is how the pool tells. A stream without it is used for one request only.
+- `receive_into(buffer) -> int` (async): read into the caller's buffer, 0 at end of file.
+"""
+
+from __future__ import annotations
+
+import abc
+import ipaddress
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+import attrs
+import trio
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["DEFAULT_PORTS", "Origin", "Readable", "Transport"]
+
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+@attrs.frozen
+class Origin:
+    """Where a request goes (RFC 6454): scheme, host, port.
+
+    Attributes:
+        scheme: "https" or "http".
+        host: a name or an address, lower case, without brackets.
+        port: 1 to 65535.
+    """
+
+    scheme: Literal["https", "http"]
+    host: str
+    port: int
+
+    @property
+    def netloc(self) -> str:
+        """What the Host header says: brackets around IPv6, no port where it is the scheme's own (RFC 9110, 7.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the host is this machine by definition (RFC 6761, RFC 1122): localhost, 127.0.0.0/8, ::1."""
+        if self.host == "localhost" or self.host.endswith(".localhost"):
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.netloc}"
+
+
+class Transport(abc.ABC):
+    """Opens byte streams to origins.
+
+    A transport that needs background tasks overrides `__aenter__` and `__aexit__` and keeps them in a nursery of its
+    own; the client enters the transport once, before the first `connect`, and leaves it when the client is left.
+
+    Attributes:
+        secure: True when nobody but the peer can read the streams (in-process, or encrypted already); the client then
+            adds no TLS, whatever the origin's scheme.
+    """
+
+    secure: bool = False
+
+    @abc.abstractmethod
+    async def connect(self, origin: Origin) -> trio.abc.Stream:
+        """Open a stream to `origin.host`, `origin.port`.
+
+        The transport closes whatever it opened if it raises or is cancelled; from its return on the caller owns the
+        stream. It sets no deadline: the client does (`Timeouts.connect`).
+
+        Raises:
+            ConnectError: no stream could be opened; says where and why, with the cause kept.
+        """
+
+    async def __aenter__(self) -> Self:
+        """Start what the transport needs; the default needs nothing."""
+        await trio.lowlevel.checkpoint()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        """Stop what `__aenter__` started; the default has nothing to stop."""
+        return None
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """A stream that can tell, without waiting, whether a read would return at once."""
+
+    def readable(self) -> bool:
+        """True when bytes or the end of file are waiting."""

@@ -1,0 +1,402 @@
+"""One HTTP/1.1 exchange against a peer of h11 in the server's role, and against bytes that no server should send."""
+
+from __future__ import annotations
+
+import traceback
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import h11
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nai_trio import LimitExceeded, NovelAIError, ProtocolError, StreamInterrupted
+from nai_trio._version import __version__
+from nai_trio.protocol import APIKey, HTTPExchange, Limits, Request, ResponseHead, json_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+KEY = "pst-not-a-real-key"
+REQUEST = json_request(host="image.novelai.net", target="/ai/x", api_key=KEY, body=b'{"a":1}')
+
+
+def exchange(limits: Limits | None = None) -> HTTPExchange:
+    result = HTTPExchange(REQUEST, limits=limits)
+    result.data_to_send()
+    return result
+
+
+def drive(http: HTTPExchange, pieces: Iterable[bytes], *, eof: bool = False) -> tuple[bytes, NovelAIError | None]:
+    """Feed as a driver does; `eof` ends the connection after the last piece."""
+    body = b""
+    raised = None
+    try:
+        for piece in pieces:
+            body += b"".join(http.feed(piece)) if piece else b""
+        if eof:
+            body += b"".join(http.feed(b""))
+        http.raise_fault()
+    except NovelAIError as error:
+        raised = error
+    assert raised is http.fault
+    return body, raised
+
+
+def cuttings(stream: bytes) -> Iterator[list[bytes]]:
+    yield [stream]
+    yield [stream[i : i + 1] for i in range(len(stream))]
+    for place in range(1, len(stream)):
+        yield [stream[:place], stream[place:]]
+
+
+def served(
+    status: int, headers: list[tuple[str, str]], body: list[bytes], trailers: tuple[tuple[str, str], ...] = ()
+) -> bytes:
+    """What h11 as a server writes for one response."""
+    server = h11.Connection(h11.SERVER)
+    server.receive_data(REQUEST.to_bytes())
+    while not isinstance(server.next_event(), h11.EndOfMessage):
+        pass
+    events: list[h11.Event] = [h11.Response(status_code=status, headers=headers, reason=b"Some Reason")]
+    events += [h11.Data(data=piece) for piece in body]
+    events.append(h11.EndOfMessage(headers=list(trailers)))
+    return b"".join(server.send(event) or b"" for event in events)
+
+
+CHUNKED = served(200, [("Content-Type", "text/plain"), ("Transfer-Encoding", "chunked")], [b"first,", b"second"])
+SIZED = served(200, [("Content-Length", "12")], [b"first,second"])
+TRAILED = served(200, [("Transfer-Encoding", "chunked")], [b"first,second"], (("X-Sum", "12"),))
+BODY = b"first,second"
+
+
+def test_the_request_is_exact() -> None:
+    assert REQUEST.to_bytes() == (
+        b"POST /ai/x HTTP/1.1\r\nHost: image.novelai.net\r\nAuthorization: Bearer pst-not-a-real-key\r\n"
+        b"Content-Type: application/json\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+        b"User-Agent: nai-trio/" + __version__.encode() + b'\r\nContent-Length: 7\r\n\r\n{"a":1}'
+    )
+
+
+def test_a_server_reads_the_request_as_it_was_meant() -> None:
+    server = h11.Connection(h11.SERVER)
+    server.receive_data(exchange_bytes := HTTPExchange(REQUEST).data_to_send())
+    head, data, end = server.next_event(), server.next_event(), server.next_event()
+    assert isinstance(head, h11.Request)
+    assert (head.method, head.target) == (b"POST", b"/ai/x")
+    assert dict(head.headers)[b"authorization"] == b"Bearer pst-not-a-real-key"
+    assert isinstance(data, h11.Data)
+    assert data.data == b'{"a":1}'
+    assert isinstance(end, h11.EndOfMessage)
+    assert exchange_bytes == REQUEST.to_bytes()
+
+
+def test_the_request_is_handed_out_once() -> None:
+    http = HTTPExchange(REQUEST)
+    assert http.data_to_send()
+    assert http.data_to_send() == b""
+
+
+def test_a_request_without_a_body_has_length_zero() -> None:
+    request = Request(method="GET", target="/", headers=(("Host", "h"),))
+    assert request.to_bytes() == b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+
+
+BAD_REQUESTS = {
+    "CRLF in a value": {"headers": (("Host", "h\r\nX-Evil: 1"),)},
+    "LF in a value": {"headers": (("Host", "h"), ("X", "a\nb"))},
+    "NUL in a value": {"headers": (("Host", "h\0"),)},
+    "a value beyond ASCII": {"headers": (("Host", "h\u00e9"),)},
+    "CRLF in a name": {"headers": (("Host", "h"), ("X\r\nY", "1"))},
+    "a colon in a name": {"headers": (("Host", "h"), ("X:Y", "1"))},
+    "CRLF in the target": {"target": "/ HTTP/1.1\r\nX: 1"},
+    "a space in the target": {"target": "/a b"},
+    "a target beyond ASCII": {"target": "/\u00e9"},
+    "a space in the method": {"method": "GET /"},
+    "no Host": {"headers": ()},
+}
+
+
+@pytest.mark.parametrize("changes", BAD_REQUESTS.values(), ids=list(BAD_REQUESTS))
+def test_what_would_break_out_of_the_head_is_refused(changes: dict[str, object]) -> None:
+    fields = {"method": "POST", "target": "/", "headers": (("Host", "h"),), **changes}
+    with pytest.raises(ValueError, match="characters that HTTP does not allow") as caught:
+        Request(**fields).to_bytes()  # type: ignore[arg-type]
+    assert type(caught.value) is ValueError
+
+
+def test_a_host_cannot_inject_headers() -> None:
+    request = json_request(host="h\r\nX-Evil: 1", target="/", api_key=KEY, body=b"{}")
+    with pytest.raises(ValueError, match="does not allow") as caught:
+        request.to_bytes()
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+def test_the_key_shows_in_no_repr_and_no_error() -> None:
+    shown = [repr(REQUEST), str(REQUEST), repr(exchange()), repr(vars(exchange())), f"{APIKey(KEY)}"]
+    request = Request(method="POST", target="/", headers=(("Host", "h"), ("Authorization", f"Bearer {KEY}\n")))
+    with pytest.raises(ValueError, match="HTTP") as caught:
+        request.to_bytes()
+    shown.append("".join(traceback.format_exception(caught.value)))
+    assert not [text for text in shown if KEY in text]
+
+
+@pytest.mark.parametrize("response", [CHUNKED, SIZED, TRAILED], ids=["chunked", "sized", "with trailers"])
+def test_a_marked_body_comes_out_whole_in_every_cut(response: bytes) -> None:
+    for pieces in cuttings(response):
+        http = exchange()
+        assert drive(http, pieces) == (BODY, None)
+        assert (http.ended, http.delimited, http.reusable) == (True, True, True)
+        assert http.require_head().status == 200
+
+
+def test_the_head_is_kept_in_its_order_with_lower_case_names() -> None:
+    http = exchange()
+    assert http.head is None
+    http.feed(b"HTTP/1.1 299 Odd\xe9\r\nX-B:  two \r\nx-a: one\r\nX-B: three\r\nContent-Length: 0\r\n\r\n")
+    headers = (("x-b", "two"), ("x-a", "one"), ("x-b", "three"), ("content-length", "0"))
+    assert http.head == ResponseHead(status=299, reason="Odd\u00e9", headers=headers)
+    assert [http.head.header(name) for name in ("x-b", "x-a", "x-c")] == ["two", "one", ""]
+
+
+def test_asking_for_a_head_that_has_not_come_is_a_programming_error() -> None:
+    with pytest.raises(RuntimeError, match="head has not come"):
+        exchange().require_head()
+
+
+def test_interim_responses_are_passed_over() -> None:
+    stream = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + SIZED
+    for pieces in cuttings(stream):
+        http = exchange()
+        assert drive(http, pieces) == (BODY, None)
+        assert (http.require_head().status, http.reusable) == (200, True)
+
+
+def test_a_body_that_ends_by_close_is_read_to_the_end_and_marked_so() -> None:
+    stream = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + BODY
+    for pieces in cuttings(stream):
+        http = exchange()
+        assert drive(http, pieces) == (BODY, None)
+        assert (http.ended, http.delimited) == (False, False)
+        assert http.feed(b"") == []
+        assert (http.ended, http.reusable) == (True, False)
+
+
+def test_each_piece_is_out_with_the_bytes_that_carry_it() -> None:
+    http = exchange()
+    http.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
+    assert http.feed(b"c") == [b"c"]
+    assert b"".join(http.feed(b"de\r\n3\r\nfgh")) == b"defgh"
+
+
+OLD = b"HTTP/1.0 200 OK\r\n\r\n" + BODY
+NOT_REUSABLE = {
+    "connection: close": SIZED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1),
+    "HTTP/1.0": SIZED.replace(b"HTTP/1.1", b"HTTP/1.0", 1),
+    "a byte too many": SIZED + b"x",
+    "a second response": SIZED + SIZED,
+    "length beside chunking": CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 12\r\n\r\n", 1),
+}
+
+
+@pytest.mark.parametrize("stream", NOT_REUSABLE.values(), ids=list(NOT_REUSABLE))
+def test_what_cannot_be_followed_by_another_exchange(stream: bytes) -> None:
+    for pieces in cuttings(stream):
+        http = exchange()
+        assert drive(http, pieces) == (BODY, None)
+        assert (http.ended, http.reusable) == (True, False)
+
+
+def test_a_connection_that_ended_after_the_message_is_not_reused() -> None:
+    http = exchange()
+    assert drive(http, [SIZED], eof=True) == (BODY, None)
+    assert (http.ended, http.reusable) == (True, False)
+
+
+def test_nothing_is_reusable_before_the_end() -> None:
+    http = exchange()
+    for byte in SIZED:
+        assert http.reusable is False
+        http.feed(bytes([byte]))
+    assert http.reusable is True
+
+
+def test_many_surplus_bytes_after_the_message_are_no_fault() -> None:
+    http = exchange(Limits(max_head_size=100))
+    assert drive(http, [SIZED + b"x" * 5000, b"y" * 5000]) == (BODY, None)
+    assert http.reusable is False
+
+
+@pytest.mark.parametrize("response", [CHUNKED, SIZED, TRAILED], ids=["chunked", "sized", "with trailers"])
+def test_an_end_of_file_before_the_messages_end_is_an_interruption_at_every_byte(response: bytes) -> None:
+    head_size = response.index(b"\r\n\r\n") + 4
+    for size in range(len(response)):
+        http = exchange()
+        body, fault = drive(http, [response[:size]], eof=True)
+        assert isinstance(fault, StreamInterrupted)
+        assert BODY.startswith(body)
+        assert ("response head" if size < head_size else "response body") in str(fault)
+        assert (http.ended, http.reusable) == (False, False)
+
+
+def test_an_end_of_file_before_the_request_went_out_is_not_silent() -> None:
+    with pytest.raises(StreamInterrupted, match="before the response head"):
+        HTTPExchange(REQUEST).feed(b"")
+
+
+def test_a_second_end_of_file_changes_nothing_and_bytes_after_it_are_a_programming_error() -> None:
+    http = exchange()
+    drive(http, [OLD], eof=True)
+    assert http.feed(b"") == []
+    with pytest.raises(RuntimeError, match="bytes after the end of file"):
+        http.feed(b"x")
+
+
+BROKEN = {
+    "no HTTP at all": (b"SSH-2.0-server\r\n\r\n", b""),
+    "a control byte first": (b"\x16\x03\x01\x00\x02\x02\x28", b""),
+    "an empty line first": (b"\r\nHTTP/1.1 200 OK\r\n\r\n", b""),
+    "HTTP/2": (b"HTTP/2 200 OK\r\n\r\n", b""),
+    "a status of two digits": (b"HTTP/1.1 20 OK\r\n\r\n", b""),
+    "status 099": (b"HTTP/1.1 099 No\r\n\r\n", b""),
+    "an upgrade nobody asked for": (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b""),
+    "a header without colon": (b"HTTP/1.1 200 OK\r\nbroken\r\n\r\n", b""),
+    "a space before the colon": (b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\n", b""),
+    "folding before any header": (b"HTTP/1.1 200 OK\r\n folded\r\n\r\n", b""),
+    "two lengths": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nab", b""),
+    "a negative length": (b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nab", b""),
+    "a length in words": (b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nab", b""),
+    "an unknown transfer coding": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\nab", b""),
+    "a chunk size that is none": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nzz\r\n", b"ab"),
+    "a negative chunk size": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-2\r\nab\r\n", b""),
+    "a chunk longer than it says": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n", b"ab"),
+    "a broken trailer": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nbad\r\n\r\n", b"ab"),
+    "gzip": (b"HTTP/1.1 200 OK\r\nContent-Encoding: GZip\r\nContent-Length: 2\r\n\r\n\x1f\x8b", b""),
+    "brotli": (b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nab", b""),
+}
+
+
+@pytest.mark.parametrize(("stream", "body"), BROKEN.values(), ids=list(BROKEN))
+def test_a_response_that_is_not_http_is_a_protocol_error_in_every_cut(stream: bytes, body: bytes) -> None:
+    for pieces in cuttings(stream):
+        http = exchange()
+        got, fault = drive(http, pieces)
+        assert type(fault) is ProtocolError
+        assert got == body
+        assert fault.expected
+        assert fault.received
+        assert http.reusable is False
+        with pytest.raises(ProtocolError) as again:
+            http.feed(b"x")
+        assert again.value is fault
+
+
+@pytest.mark.parametrize("coding", [b"identity", b" Identity "])
+def test_identity_is_no_coding(coding: bytes) -> None:
+    stream = SIZED.replace(b"\r\n\r\n", b"\r\nContent-Encoding:" + coding + b"\r\n\r\n", 1)
+    assert drive(exchange(), [stream]) == (BODY, None)
+
+
+def test_obsolete_folding_is_read_as_one_line() -> None:
+    stream = b"HTTP/1.1 200 OK\r\nX-Long: one\r\n two\r\nContent-Length: 0\r\n\r\n"
+    for pieces in cuttings(stream):
+        http = exchange()
+        assert drive(http, pieces) == (b"", None)
+        assert http.require_head().header("x-long") == "one two"
+
+
+def test_a_204_has_no_body() -> None:
+    http = exchange()
+    assert drive(http, [b"HTTP/1.1 204 No Content\r\n\r\n"]) == (b"", None)
+    assert http.ended
+
+
+def head_of(size: int, status_line: bytes = b"HTTP/1.1 200 OK\r\n") -> bytes:
+    end = b"\r\nContent-Length: 12\r\n\r\n"
+    return status_line + b"X: " + b"x" * (size - len(status_line) - 3 - len(end)) + end
+
+
+@pytest.mark.parametrize("interim", [b"", b"HTTP/1.1 100 Continue\r\n\r\n"], ids=["alone", "after an interim one"])
+def test_the_limit_on_the_head_is_exact_whatever_is_glued_to_it(interim: bytes) -> None:
+    head = interim + head_of(200 - len(interim))
+    for pieces in cuttings(head + BODY):
+        assert drive(exchange(Limits(max_head_size=200)), pieces) == (BODY, None)
+        body, fault = drive(exchange(Limits(max_head_size=199)), pieces)
+        assert isinstance(fault, LimitExceeded)
+        assert (body, fault.limit, fault.allowed) == (b"", "max_head_size", 199)
+
+
+def test_endless_interim_responses_run_into_the_limit() -> None:
+    http = exchange(Limits(max_head_size=1000))
+    for _ in range(40):
+        assert http.feed(b"HTTP/1.1 100 Continue\r\n\r\n") == []  # 25 bytes
+    with pytest.raises(LimitExceeded):
+        http.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "line", "after", "body"),
+    [
+        (b"", b"c;ext=" + b"x" * 100 + b"\r\n", b"first,second\r\n0\r\n\r\n", b""),
+        (b"c\r\nfirst,second\r\n0\r\n", b"X-Sum: " + b"x" * 100 + b"\r\n\r\n", b"", BODY),
+    ],
+    ids=["chunk header", "trailers"],
+)
+def test_chunk_headers_and_trailers_have_the_heads_limit(before: bytes, line: bytes, after: bytes, body: bytes) -> None:
+    stream = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + before + line + after
+    for pieces in cuttings(stream):
+        assert drive(exchange(Limits(max_head_size=len(line))), pieces) == (BODY, None)
+        got, fault = drive(exchange(Limits(max_head_size=len(line) - 1)), pieces)
+        assert isinstance(fault, LimitExceeded)
+        assert (got, fault.limit) == (body, "max_head_size")
+
+
+@pytest.mark.parametrize("response", [CHUNKED, SIZED, OLD], ids=["chunked", "sized", "by close"])
+def test_the_limit_on_the_body_is_exact_and_what_fits_comes_first(response: bytes) -> None:
+    for pieces in cuttings(response):
+        assert drive(exchange(Limits(max_body_size=12)), pieces) == (BODY, None)
+        body, fault = drive(exchange(Limits(max_body_size=11)), pieces)
+        assert isinstance(fault, LimitExceeded)
+        assert (body, fault.limit) == (BODY[:11], "max_body_size")
+
+
+@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview])
+def test_any_buffer_is_taken(wrap: type) -> None:
+    http = exchange()
+    assert b"".join(http.feed(wrap(CHUNKED))) == BODY
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    st.lists(st.binary(min_size=1, max_size=40), max_size=6),
+    st.booleans(),
+    st.lists(st.integers(0, 2000), max_size=10),
+)
+def test_what_h11_serves_comes_out_in_any_cut(body: list[bytes], chunked: bool, cuts: list[int]) -> None:
+    length = str(sum(map(len, body)))
+    framing = ("Transfer-Encoding", "chunked") if chunked else ("Content-Length", length)
+    stream = served(200, [framing], body)
+    edges = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
+    http = exchange()
+    assert drive(http, [stream[start:end] for start, end in pairwise(edges)]) == (b"".join(body), None)
+    assert (http.ended, http.reusable) == (True, True)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.sampled_from([CHUNKED, SIZED, TRAILED, OLD]),
+    st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=4),
+    st.lists(st.integers(0, 200), max_size=6),
+)
+def test_any_damage_is_a_body_or_one_of_our_errors_the_same_in_any_cut(
+    stream: bytes, damage: list[tuple[int, int]], cuts: list[int]
+) -> None:
+    broken = bytearray(stream)
+    for place, value in damage:
+        broken[place % len(broken)] = value
+    data = bytes(broken)
+    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    whole_body, whole_fault = drive(exchange(), [data], eof=True)
+    body, fault = drive(exchange(), [data[start:end] for start, end in pairwise(edges)], eof=True)
+    assert (body, type(fault)) == (whole_body, type(whole_fault))
