@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from nai_trio.closing import close_now
+from nai_trio.closing import close_now, reraise, unwrap_group
 from nai_trio.deadline import deadline, expiry
 from nai_trio.errors import ConnectError
 from nai_trio.transport import Origin, Readable, Transport
@@ -138,13 +138,23 @@ class ConnectionPool:
     async def _open_stream(self) -> trio.abc.Stream:
         try:
             stream = await self._transport.connect(self._origin)
-        except (OSError, trio.BrokenResourceError) as error:  # a transport of the user's own may raise them bare
-            raise ConnectError(f"connect to {self._origin}: {error}") from error
+        except BaseExceptionGroup as group:  # from a nursery in a transport of the user's own
+            reraise(self._connect_error(unwrap_group(group)))
+        except (OSError, trio.BrokenResourceError) as error:
+            reraise(self._connect_error(error))
         if self._origin.scheme == "http" or self._transport.secure:
             return stream
         from nai_trio.transports.tls import open_tls  # noqa: PLC0415 - not needed, and not loaded, without TLS
 
         return await open_tls(stream, self._origin.host, context=self._ssl_context)
+
+    def _connect_error(self, error: BaseException) -> BaseException:
+        """The contract's error for one that a transport raised bare; what is no failed connection stays itself."""
+        if not isinstance(error, OSError | trio.BrokenResourceError):
+            return error
+        ours = ConnectError(f"connect to {self._origin}: {error}")
+        ours.__cause__ = error
+        return ours
 
 
 def _left() -> trio.ClosedResourceError:

@@ -53,7 +53,7 @@ class Decoder(abc.ABC, Generic[T]):
     def raise_fault(self) -> None:
         """Raise the fault, if there is one."""
         if self.fault is not None:
-            raise self.fault
+            raise self.fault.with_traceback(None)  # else each time it is met adds to it
 
     @abc.abstractmethod
     def _parse(self, data: Buffer) -> Iterator[T]:

@@ -263,6 +263,37 @@ async def test_no_connection_is_a_connect_error(error: Exception) -> None:
     assert not caught.billing_unknown
 
 
+@pytest.mark.parametrize("error", [OSError("no route"), ConnectError("refused"), KeyError("a bug")])
+async def test_a_transport_that_leaks_its_nursery_raises_no_group(error: Exception) -> None:
+    class Leaky(Transport):
+        async def connect(self, origin: Origin) -> trio.abc.Stream:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep_forever)
+                raise error
+
+    expected = KeyError if isinstance(error, KeyError) else ConnectError
+    async with NovelAI(KEY, transport=Leaky()) as client:
+        with pytest.raises(expected) as caught:
+            await client.image.generate(recorded.params())
+    assert type(caught.value) is expected
+    assert error in (caught.value, caught.value.__cause__)
+
+
+async def test_meeting_a_fault_again_does_not_grow_its_traceback() -> None:
+    content = recorded.sse(PREVIEW) + b"data: {not json\n\n"
+    lengths = []
+    async with (
+        serving(recorded.response(content, "text/event-stream")) as client,
+        client.image.generate_stream(recorded.params()) as stream,
+    ):
+        await anext(stream)
+        for _ in range(3):
+            with pytest.raises(ProtocolError) as caught:
+                await anext(stream)
+            lengths.append(len(caught.traceback))
+    assert lengths == [lengths[0]] * 3
+
+
 async def test_a_connection_that_never_stands_times_out(autojump_clock: object) -> None:
     _, error = await collect(NovelAI(KEY, transport=Unreachable(None)))
     assert isinstance(error, NetworkTimeout)
