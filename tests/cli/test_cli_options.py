@@ -73,7 +73,7 @@ def test_errors_name_the_option_not_the_field() -> None:
     [
         ((), None),
         (("paint",), "No such command 'paint'"),
-        (("--loud",), "No such option '?--loud"),
+        (("--loud",), "No such option:? '?--loud"),
         (("generate", "x"), "'-o' / '--output'"),
         (("generate", "-o", "o.png"), "PROMPT"),
         (("generate", "x", "-o", "o.png", "--steps", "many"), "'--steps': 'many' is not a valid integer"),
