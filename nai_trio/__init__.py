@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         ServerError,
         StreamInterrupted,
     )
+    from nai_trio.headers import Headers
     from nai_trio.options import Retry, Timeouts
     from nai_trio.params import Character, ImageParams
     from nai_trio.protocol.chunks import FinalChunk, IntermediateChunk, RetryChunk, UnknownChunk
@@ -49,6 +50,7 @@ __all__ = [
     "FinalChunk",
     "GenerationError",
     "HTTPStatusError",
+    "Headers",
     "ImageParams",
     "ImageStream",
     "IntermediateChunk",
@@ -74,7 +76,7 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = ("errors", "protocol.chunks", "protocol.limits", "options", "params", "stream", "client")
+_HOMES = ("errors", "headers", "protocol.chunks", "protocol.limits", "options", "params", "stream", "client")
 """The modules that define these names, lightest first, so that a light name loads nothing heavy."""
 
 

@@ -23,12 +23,14 @@
 Work that was paid for is never lost with an error: whatever had arrived hangs on it (`previews`, `finals`), and
 `billing_unknown` says whether the account may have been charged. `trio.Cancelled` is never one of these.
 
-This module imports the standard library alone, so that the sans-IO core can use it.
+This module and what it imports know the standard library alone, so that the sans-IO core can use it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from nai_trio.headers import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -129,14 +131,20 @@ class HTTPStatusError(NovelAIError):
     Attributes:
         status: the HTTP status code.
         message: the `message` member of the JSON error body, else the first of its text, else the reason phrase.
-        headers: the response's headers in their order, names in lower case.
+        headers: the response's headers, a mapping in any case.
     """
 
-    def __init__(self, message: str = "", *, status: int = 0, headers: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status: int = 0,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.status = status
-        self.headers = tuple(headers)
+        self.headers = Headers(headers)
 
     def __str__(self) -> str:
         return f"{self.status}: {self.message}"
@@ -172,7 +180,7 @@ class RateLimitError(HTTPStatusError):
     @property
     def retry_after(self) -> float | None:
         """Seconds from `Retry-After` (RFC 9110, 10.2.3): a number, or a date read against the `Date` header."""
-        return _retry_after(dict(self.headers))
+        return _retry_after(self.headers)
 
 
 class ConcurrencyLockedError(RateLimitError):
@@ -281,7 +289,9 @@ _BY_STATUS: dict[int, type[HTTPStatusError]] = {
 }
 
 
-def status_error(status: int, message: str, headers: Iterable[tuple[str, str]] = ()) -> HTTPStatusError:
+def status_error(
+    status: int, message: str, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()
+) -> HTTPStatusError:
     """The error for a response with a status that is not 2xx.
 
     `billing_unknown` is set for gateway failures (501 and above): the wire document (section 6) has "not billed" for

@@ -23,6 +23,7 @@ from nai_trio.transport import Readable
 if TYPE_CHECKING:
     from typing import Self
 
+    from nai_trio.headers import Headers
     from nai_trio.options import Timeouts
     from nai_trio.pool import Connection, ConnectionPool
     from nai_trio.protocol.chunks import Chunk, FinalChunk, IntermediateChunk
@@ -61,8 +62,8 @@ class ImageStream:
         return self._exchange.status or 0
 
     @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """The response's headers: names in lower case and values, in their order."""
+    def headers(self) -> Headers:
+        """The response's headers, a mapping in any case."""
         return self._exchange.headers
 
     @property

@@ -131,7 +131,7 @@ def test_a_status_has_its_class_and_its_billing(status: int) -> None:
     assert (error.status, error.message, error.headers, str(error)) == (
         status,
         "words",
-        (("x-a", "1"),),
+        {"x-a": "1"},
         f"{status}: words",
     )
 

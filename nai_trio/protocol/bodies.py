@@ -133,7 +133,7 @@ def _declared(head: ResponseHead) -> str:
 
 
 def _media_type(head: ResponseHead) -> str:
-    return head.header("content-type").partition(";")[0].strip().lower()
+    return head.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _type_of(head: ResponseHead) -> str:
@@ -301,7 +301,7 @@ class RefusalBody(ErrorBody):
         head = self._head
         message = _words(bytes(self._content)) or head.reason or "no message"
         if 300 <= head.status < 400:
-            message = f"a redirect to {head.header('location')!r}, which is not followed; {message}"
+            message = f"a redirect to {head.headers.get('location', '')!r}, which is not followed; {message}"
         return status_error(head.status, message, head.headers)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nai_trio.errors import HTTPStatusError, NovelAIError, StreamInterrupted
+from nai_trio.headers import Headers
 from nai_trio.protocol.bodies import SNIFF_SIZE, Body, open_body, promises_pictures
 from nai_trio.protocol.chunks import Chunk, FinalChunk, IntermediateChunk
 from nai_trio.protocol.decoder import Buffer, Decoder
@@ -81,9 +82,9 @@ class ImageExchange(Decoder[Chunk]):
         return None if self._http.head is None else self._http.head.status
 
     @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """The response's headers: names in lower case and values, in their order; () before the head has come."""
-        return () if self._http.head is None else self._http.head.headers
+    def headers(self) -> Headers:
+        """The response's headers, a mapping in any case; empty before the head has come."""
+        return Headers() if self._http.head is None else self._http.head.headers
 
     @property
     def accepted(self) -> bool:

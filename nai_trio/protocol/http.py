@@ -20,6 +20,7 @@ import h11
 
 from nai_trio._version import __version__
 from nai_trio.errors import LimitExceeded, ProtocolError, StreamInterrupted
+from nai_trio.headers import Headers
 from nai_trio.protocol.credentials import APIKey
 from nai_trio.protocol.decoder import Buffer, Decoder
 from nai_trio.protocol.limits import Limits
@@ -65,16 +66,12 @@ class ResponseHead:
     Attributes:
         status: 200 to 599.
         reason: the reason phrase, possibly "".
-        headers: names in lower case and values, in their order.
+        headers: a mapping in any case.
     """
 
     status: int
     reason: str
-    headers: tuple[tuple[str, str], ...]
-
-    def header(self, name: str) -> str:
-        """The value of the first header of that (lower case) name, or ""."""
-        return next((value for key, value in self.headers if key == name), "")
+    headers: Headers = attrs.field(converter=Headers)
 
 
 def json_request(*, host: str, target: str, api_key: str | APIKey, body: bytes) -> Request:
@@ -220,10 +217,10 @@ class HTTPExchange(Decoder[bytes]):
             reason=bytes(response.reason).decode("latin-1"),
             headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers),
         )
-        chunked, length = self.head.header("transfer-encoding"), self.head.header("content-length")
+        chunked, length = self.head.headers.get("transfer-encoding", ""), self.head.headers.get("content-length", "")
         self.delimited = bool(chunked or length)
         self._two_lengths = bool(chunked and length)
-        coding = self.head.header("content-encoding").strip().lower()
+        coding = self.head.headers.get("content-encoding", "").strip().lower()
         if coding not in ("", "identity"):
             raise ProtocolError.mismatch(expected="a body without content coding", received=f"{coding!r}")
 

@@ -270,10 +270,10 @@ def test_retries_and_unknown_events_are_chunks_among_the_others() -> None:
 
 def test_the_head_is_known_before_the_body() -> None:
     run = exchange()
-    assert (run.status, run.headers, run.accepted, run.complete, run.reusable) == (None, (), False, False, False)
+    assert (run.status, run.headers, run.accepted, run.complete, run.reusable) == (None, {}, False, False, False)
     run.receive_data(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-A: 1\r\nConnection: close\r\n\r\n")
     assert run.status == 200
-    assert run.headers == (("content-type", "text/event-stream"), ("x-a", "1"), ("connection", "close"))
+    assert run.headers == {"content-type": "text/event-stream", "x-a": "1", "connection": "close"}
     assert run.accepted
 
 
@@ -452,7 +452,7 @@ def test_a_refusal_raises_with_its_status_and_billing(status: str, kind: type, u
         assert type(error) is kind
         assert isinstance(error, HTTPStatusError)
         assert chunks == []
-        assert (error.status, dict(error.headers)["x-a"]) == (int(status[:3]), "1")
+        assert (error.status, error.headers["X-A"]) == (int(status[:3]), "1")
         assert evidence(error) == (unknown, (), ())
         assert (run.status, run.accepted, run.complete) == (int(status[:3]), False, False)
         assert run.reusable is (http != "close")
