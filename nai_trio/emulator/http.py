@@ -16,6 +16,8 @@ import attrs
 import h11
 import trio
 
+from nai_trio.closing import close_now
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -198,9 +200,7 @@ class Link:
 
     async def close(self) -> None:
         """Close at once; an error in flight stays in flight."""
-        with trio.CancelScope(shield=True) as scope:
-            scope.cancel()
-            await self._stream.aclose()
+        await close_now(self._stream)
 
     async def _next_event(self) -> h11.Event | None:
         while True:
