@@ -218,3 +218,20 @@ async def test_a_read_that_was_cancelled_loses_nothing(autojump_clock: object) -
                     except StopAsyncIteration:
                         ended = True
     assert [chunk.event_type for chunk in chunks] == ["intermediate"] * 3 + ["final"]  # type: ignore[attr-defined]
+
+
+async def test_a_cancellation_while_chunks_are_at_hand_loses_none() -> None:
+    """All chunks come in one read; each further one is taken in a scope that is cancelled after its first step."""
+    service = Service(recorded.stream_response("sse"), piece=10**6)
+    chunks: list[object] = []
+    async with NovelAI(KEY, transport=MemoryTransport(service)) as client:
+        async with client.image.generate_stream(recorded.params()) as stream:
+
+            async def take() -> None:
+                chunks.append(await anext(stream))
+
+            await take()
+            for _ in range(20):
+                if len(chunks) < recorded.STEPS:
+                    await cancelled_at_step(1, take)
+    assert [chunk.event_type for chunk in chunks] == ["intermediate"] * 3 + ["final"]  # type: ignore[attr-defined]
