@@ -25,6 +25,9 @@ lint: $(VENV)/.dev typed  ## ruff, mypy --strict on the installed package, impor
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	cd build && MYPYPATH=typed ../$(BIN)/mypy --config-file ../pyproject.toml -p nai_trio
+	$(BIN)/python docs/extract_examples.py build/examples
+	cd build && MYPYPATH=typed ../$(BIN)/mypy --config-file ../pyproject.toml --allow-untyped-defs --allow-untyped-calls \
+		examples/*.py ../docs/examples/*.py
 	cd $(TYPED) && ../../$(BIN)/lint-imports --config ../../pyproject.toml
 
 format: $(VENV)/.dev  ## rewrite the sources in the project's format

@@ -41,7 +41,8 @@ class NovelAI:
         retry: when to send again; by default never.
         limits: how much to accept.
         proxy: not in this version: give a transport instead.
-        ssl_context: for TLS; by default a shared one that verifies against the system's store.
+        ssl_context: for TLS; by default a shared one that verifies against the system's store. Given one, there is
+            TLS to an https base even over a transport that is secure by itself.
         allow_plain_http: accept an `http://` base off this machine, where others can read the key and the pictures.
 
     Attributes:

@@ -67,13 +67,21 @@ class NovelAIError(Exception):
     Attributes:
         billing_unknown: True when the request may have been charged although no complete answer came. Read the
             balance before trying again.
-        previews: the last preview of each sample that had arrived, ordered by `samp_ix`.
-        finals: the finished pictures that had arrived, ordered by `samp_ix`.
     """
 
     billing_unknown: bool = False
-    previews: tuple[IntermediateChunk, ...] = ()
-    finals: tuple[FinalChunk, ...] = ()
+    _previews: tuple[IntermediateChunk, ...] = ()
+    _finals: tuple[FinalChunk, ...] = ()
+
+    @property
+    def previews(self) -> list[IntermediateChunk]:
+        """The last preview of each sample that had arrived, ordered by `samp_ix`."""
+        return list(self._previews)
+
+    @property
+    def finals(self) -> list[FinalChunk]:
+        """The finished pictures that had arrived, ordered by `samp_ix`."""
+        return list(self._finals)
 
     def attach(
         self,
@@ -84,8 +92,8 @@ class NovelAIError(Exception):
     ) -> None:
         """Keep on the error what is known about the generation it ended."""
         self.billing_unknown = billing_unknown
-        self.previews = tuple(previews)
-        self.finals = tuple(finals)
+        self._previews = tuple(previews)
+        self._finals = tuple(finals)
 
 
 class MissingAPIKeyError(NovelAIError):

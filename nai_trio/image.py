@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn, Unpack
 
 import trio
 
 from nai_trio.errors import InvalidParamsError, NetworkError, NovelAIError
-from nai_trio.params import ImageParams
+from nai_trio.params import ImageFields, ImageParams
 from nai_trio.protocol.exchange import ImageExchange
 from nai_trio.stream import ImageStream
 
@@ -30,7 +30,7 @@ class ImageNamespace:
         self._client = client
 
     def generate_stream(
-        self, params: ImageParams | None = None, /, *, stream: StreamKind = "sse", **fields: Any
+        self, params: ImageParams | None = None, /, *, stream: StreamKind = "sse", **fields: Unpack[ImageFields]
     ) -> AbstractAsyncContextManager[ImageStream]:
         """Generate, and receive the pictures while they form.
 
@@ -56,7 +56,7 @@ class ImageNamespace:
         params.to_wire(stream=stream)  # an unknown framing, or a model that does not stream, is refused here
         return _Generation(self._client, params, stream)
 
-    async def generate(self, params: ImageParams | None = None, /, **fields: Any) -> list[FinalChunk]:
+    async def generate(self, params: ImageParams | None = None, /, **fields: Unpack[ImageFields]) -> list[FinalChunk]:
         """Generate, and return the finished pictures, ordered by `samp_ix`.
 
         Uses the streaming endpoint in its smaller framing where the model streams (a stalled generation then shows
@@ -78,10 +78,10 @@ class ImageNamespace:
         async with _Generation(self._client, params, kind) as stream:
             async for _ in stream:
                 pass
-            return list(stream.finals)
+            return stream.finals
 
 
-def _params(params: ImageParams | None, fields: dict[str, Any]) -> ImageParams:
+def _params(params: ImageParams | None, fields: ImageFields) -> ImageParams:
     if params is None:
         return ImageParams.from_fields(**fields)
     if not isinstance(params, ImageParams):
@@ -118,6 +118,9 @@ class _Generation:
             else:
                 return self._stream
             await trio.sleep(delay)
+
+    def __aiter__(self) -> NoReturn:
+        raise TypeError("a generation is entered first: `async with client.image.generate_stream(...) as stream`")
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None

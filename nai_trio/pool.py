@@ -142,7 +142,7 @@ class ConnectionPool:
             reraise(self._connect_error(unwrap_group(group)))
         except (OSError, trio.BrokenResourceError) as error:
             reraise(self._connect_error(error))
-        if self._origin.scheme == "http" or self._transport.secure:
+        if self._origin.scheme == "http" or (self._transport.secure and self._ssl_context is None):
             return stream
         from nai_trio.transports.tls import open_tls  # noqa: PLC0415 - not needed, and not loaded, without TLS
 

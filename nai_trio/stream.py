@@ -18,6 +18,8 @@ import trio
 
 from nai_trio.deadline import deadline, expiry, timeout_error
 from nai_trio.errors import NetworkError, NetworkTimeout, NovelAIError, ProtocolError, StreamInterrupted
+from nai_trio.protocol.chunks import FinalChunk, IntermediateChunk
+from nai_trio.protocol.exchange import by_sample
 from nai_trio.transport import Readable
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from nai_trio.headers import Headers
     from nai_trio.options import Timeouts
     from nai_trio.pool import Connection, ConnectionPool
-    from nai_trio.protocol.chunks import Chunk, FinalChunk, IntermediateChunk
+    from nai_trio.protocol.chunks import Chunk
     from nai_trio.protocol.exchange import ImageExchange
 
 __all__ = ["ImageStream"]
@@ -50,6 +52,8 @@ class ImageStream:
         self._pool = pool
         self._timeouts = timeouts
         self._ready: deque[Chunk] = deque()
+        self._previews: dict[int, IntermediateChunk] = {}
+        self._finals: dict[int, FinalChunk] = {}
         self._reading = False
         self._closed = False
         self._send_failed = False
@@ -67,14 +71,14 @@ class ImageStream:
         return self._exchange.headers
 
     @property
-    def previews(self) -> tuple[IntermediateChunk, ...]:
-        """The last preview of each sample so far, ordered by `samp_ix`; kept after the stream is left."""
-        return self._exchange.previews
+    def previews(self) -> list[IntermediateChunk]:
+        """The last preview of each sample that was handed out, ordered by `samp_ix`; kept after the stream is left."""
+        return by_sample(self._previews)
 
     @property
-    def finals(self) -> tuple[FinalChunk, ...]:
-        """The finished pictures so far, ordered by `samp_ix`; kept after the stream is left."""
-        return self._exchange.finals
+    def finals(self) -> list[FinalChunk]:
+        """The finished pictures that were handed out, ordered by `samp_ix`; kept after the stream is left."""
+        return by_sample(self._finals)
 
     def __aiter__(self) -> Self:
         return self
@@ -101,7 +105,7 @@ class ImageStream:
             self._reading = False
 
     async def aclose(self) -> None:
-        """End the generation: close its connection at once. What has arrived stays in `previews` and `finals`."""
+        """End the generation: close its connection at once. What was handed out stays in `previews` and `finals`."""
         await self.leave()
         await trio.lowlevel.checkpoint()
 
@@ -162,7 +166,7 @@ class ImageStream:
     async def _next_chunk(self) -> Chunk:
         if self._ready:
             await trio.lowlevel.checkpoint_if_cancelled()
-            chunk = self._ready.popleft()
+            chunk = self._hand_out()
             await trio.lowlevel.cancel_shielded_checkpoint()  # it is taken: cancellation must not lose it now
             return chunk
         if self._closed:
@@ -171,10 +175,18 @@ class ImageStream:
         if not self._exchange.complete:
             await self._wait_for_chunks()
         if self._ready:
-            return self._ready.popleft()
+            return self._hand_out()
         await self._let_go()
         await trio.lowlevel.checkpoint()
         raise StopAsyncIteration
+
+    def _hand_out(self) -> Chunk:
+        chunk = self._ready.popleft()
+        if isinstance(chunk, IntermediateChunk):
+            self._previews[chunk.samp_ix] = chunk
+        elif isinstance(chunk, FinalChunk):
+            self._finals[chunk.samp_ix] = chunk
+        return chunk
 
     async def _wait_for_chunks(self) -> None:
         """Read until there is a chunk, or the generation is complete."""

@@ -74,14 +74,14 @@ def test_only_invalid_params_are_value_errors() -> None:
 @pytest.mark.parametrize("kind", list(PARENTS), ids=lambda kind: kind.__name__)
 def test_every_error_has_the_evidence_and_survives_travel(kind: type[NovelAIError]) -> None:
     error = kind("words")
-    assert (error.billing_unknown, error.previews, error.finals) == (False, (), ())
+    assert (error.billing_unknown, error.previews, error.finals) == (False, [], [])
     error.attach(billing_unknown=True, previews=[PREVIEW], finals=iter([FINAL]))
-    assert (error.billing_unknown, error.previews, error.finals) == (True, (PREVIEW,), (FINAL,))
+    assert (error.billing_unknown, error.previews, error.finals) == (True, [PREVIEW], [FINAL])
     for same in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):
         assert type(same) is kind
         assert (str(same), same.args, vars(same)) == (str(error), error.args, vars(error))
     assert "words" in str(error)
-    assert kind("words").previews == ()  # what one error carries is its own
+    assert kind("words").previews == []  # what one error carries is its own
 
 
 def test_attributes_of_each_kind_survive_travel() -> None:

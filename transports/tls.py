@@ -126,6 +126,7 @@ def _reason(error: BaseException) -> str:
             return "the peer closed the connection during the handshake"
         case ssl.SSLError():
             said = (error.reason or str(error)).replace("_", " ").lower()
-            return f"handshake failed: {said}"
+            hint = " (does the peer speak plain http?)" if error.reason == "WRONG_VERSION_NUMBER" else ""
+            return f"handshake failed: {said}{hint}"
         case _:
             return f"connection lost during the handshake: {error}"

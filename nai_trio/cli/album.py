@@ -35,6 +35,7 @@ class Album:
 
     Args:
         targets: where the files go.
+        seed: the first sample's.
         display: shows the progress.
         streams: gets the JSON lines.
         json_lines: whether to write those.
@@ -45,11 +46,12 @@ class Album:
         failure: the first file that could not be written, or None.
     """
 
-    def __init__(self, targets: Targets, *, display: Display, streams: Streams, json_lines: bool) -> None:
+    def __init__(self, targets: Targets, seed: int, *, display: Display, streams: Streams, json_lines: bool) -> None:
         self.pictures: dict[int, Path] = {}
         self.kept: dict[int, Path] = {}
         self.failure: OutputError | None = None
         self._targets = targets
+        self._seed = seed
         self._display = display
         self._streams = streams
         self._json_lines = json_lines
@@ -65,7 +67,7 @@ class Album:
         elif isinstance(chunk, RetryChunk):
             self._display.notice(f"the service starts over: {chunk.message}")
         if self._json_lines:
-            self._streams.record(chunk_record(chunk, path))
+            self._streams.record(chunk_record(chunk, path, seed=self._seed))
 
     async def keep(self, finals: Iterable[FinalChunk], previews: Iterable[IntermediateChunk]) -> None:
         """After an early end: write the pictures that came but were not written, and previews in place of others."""

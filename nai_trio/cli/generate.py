@@ -13,7 +13,7 @@ import click
 from nai_trio.cli.exit_codes import OK, exit_code, signal_code
 from nai_trio.cli.options import TABLES, params_from_options, picture_options
 from nai_trio.cli.sections import Decorator, SectionedCommand, SectionOption
-from nai_trio.errors import RateLimitError
+from nai_trio.errors import AuthenticationError, NotFoundError, RateLimitError
 
 if TYPE_CHECKING:
     from nai_trio.cli.album import Album
@@ -61,8 +61,8 @@ def generate(ctx: click.Context, /, **values: Any) -> None:
     follows the picture's real format. Their paths go to stdout, progress to stderr. Whatever ends a generation early
     (Ctrl-C, too), the pictures that came are kept, and for the others the last preview, as out.preview.jpg.
 
-    With --json, stdout has a line per event ("intermediate", "final", "retry", ...), then one with the event_type
-    "saved"; if the generation ended early, "kept" instead. Errors are a line on stderr.
+    With --json, stdout has a line per event instead ("intermediate", "final", "retry", ...), with the path of its file.
+    Errors, and what was kept of a generation that ended early, are lines on stderr.
     """
     from nai_trio.cli.stopping import StopSignals  # noqa: PLC0415 - loads trio, which --help does not need
 
@@ -150,28 +150,11 @@ def _run(job: Job, targets: Targets, streams: Streams, stop: StopSignals, *, jso
     with display:
         if job.stream is None:
             display.notice(f"{job.params.model} does not stream: there are no previews")
-        album = Album(targets, display=display, streams=streams, json_lines=json_lines)
+        album = Album(targets, job.params.seed, display=display, streams=streams, json_lines=json_lines)
         ending = trio.run(run_job, job, album, stop)
-    _tell_stdout(job, album, ending, streams, json_lines=json_lines)
+    for path in () if json_lines else album.paths:
+        streams.path(path)
     return _tell_stderr(job, album, ending, streams, stop)
-
-
-def _tell_stdout(job: Job, album: Album, ending: Ending, streams: Streams, *, json_lines: bool) -> None:
-    if not json_lines:
-        for path in album.paths:
-            streams.path(path)
-        return
-    streams.record(
-        {
-            "event_type": "saved" if ending.complete else "kept",
-            "paths": [str(path) for path in album.paths],
-            "complete": ending.complete and album.failure is None,
-            "model": job.params.model,
-            "seed": job.params.seed,
-            "n_samples": job.params.n_samples,
-            "seconds": round(ending.seconds, 3),
-        }
-    )
 
 
 def _tell_stderr(job: Job, album: Album, ending: Ending, streams: Streams, stop: StopSignals) -> int:
@@ -181,7 +164,7 @@ def _tell_stderr(job: Job, album: Album, ending: Ending, streams: Streams, stop:
         streams.note(f"stopped by {stop.received.name}, connection closed; {_remains(job, album, ending)}")
         code = signal_code(stop.received)
     elif ending.error is not None:
-        streams.error(_explained(ending.error))
+        streams.error(_explained(ending.error, job))
         if album.paths or ending.billing_unknown:
             streams.note(_remains(job, album, ending))
         code = exit_code(ending.error)
@@ -194,9 +177,15 @@ def _tell_stderr(job: Job, album: Album, ending: Ending, streams: Streams, stop:
     return code
 
 
-def _explained(error: NovelAIError) -> str:
-    wait = error.retry_after if isinstance(error, RateLimitError) else None
-    return str(error) if wait is None else f"{error} (the service asks to wait {wait:g} s)"
+def _explained(error: NovelAIError, job: Job) -> str:
+    """The error, with what the user can do about it."""
+    if isinstance(error, RateLimitError) and error.retry_after is not None:
+        return f"{error} (the service asks to wait {error.retry_after:g} s)"
+    if isinstance(error, AuthenticationError):
+        return f"{error} ({job.service.address} does not take the key in NOVELAI_API_KEY)"
+    if isinstance(error, NotFoundError):
+        return f"{error} (nothing of the service at {job.service.address}; see --image-base and NOVELAI_IMAGE_BASE)"
+    return str(error)
 
 
 def _summary(job: Job, album: Album, ending: Ending) -> str:

@@ -37,6 +37,11 @@ class Service:
     allow_plain_http: bool = False
     emulator_pace: float | None = None
 
+    @property
+    def address(self) -> str:
+        """Its base URL."""
+        return str(self.client().base_url)
+
     def client(self) -> NovelAI:
         """A new client for it."""
         if self.emulator_pace is None:

@@ -17,12 +17,13 @@ _LONGEST = 1000
 """Characters of a text member; longer ones are most likely a picture in base64."""
 
 
-def chunk_record(chunk: Chunk, path: Path | None) -> dict[str, Any]:
+def chunk_record(chunk: Chunk, path: Path | None, *, seed: int = 0) -> dict[str, Any]:
     """The record of one chunk.
 
     Args:
         chunk: the chunk.
         path: where its picture was written, or None.
+        seed: the first sample's; sample i has seed + i.
     """
     known: dict[str, Any]
     match chunk:
@@ -35,7 +36,7 @@ def chunk_record(chunk: Chunk, path: Path | None) -> dict[str, Any]:
                 "progress": round(chunk.progress, 6),
             }
         case FinalChunk():
-            known = {"gen_id": chunk.gen_id, "progress": 1.0}
+            known = {"gen_id": chunk.gen_id, "progress": 1.0, "seed": (seed + chunk.samp_ix) % 2**32}
         case RetryChunk():
             return {"event_type": chunk.event_type, "message": chunk.message, **_extra(chunk.extra)}
         case _:

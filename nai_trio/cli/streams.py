@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Streams", "one_line"]
 
+_SECRET_LENGTH = 12
+"""A shorter key, made up for the emulator, would be found in words and paths by chance; no real one is that short."""
+
 _LONGEST = 600
 """Characters of a line that come from elsewhere; an error page can be as long as it likes."""
 
@@ -78,7 +81,7 @@ class Streams:
         return self._strike(one_line(text))
 
     def _strike(self, text: str) -> str:
-        return text.replace(self._secret, "***") if self._secret else text
+        return text.replace(self._secret, "***") if len(self._secret) >= _SECRET_LENGTH else text
 
     def _write(self, line: bytes) -> None:
         if self._stdout_gone:

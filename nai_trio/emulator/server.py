@@ -41,6 +41,9 @@ class Emulator:
         anlas: the account's balance. A job that costs more is refused with 402; the balance never falls.
         opus: whether the account has the tier whose small jobs are free.
 
+    Raises:
+        ModuleNotFoundError: Pillow is missing, which paints; says what to install.
+
     Attributes:
         jobs: accepted generations, oldest first; the last 1000.
         connections: how many streams are being served now.
@@ -58,6 +61,8 @@ class Emulator:
             raise TypeError(f"api_keys: expected a collection of tokens, got one string {len(api_keys)} long")
         if not step_delay >= 0:
             raise ValueError(f"step_delay: expected seconds of at least 0, got {step_delay!r}")
+        from nai_trio.emulator import pictures  # noqa: F401, PLC0415 - a missing Pillow shows here, not in mid-stream
+
         self.jobs: list[Job] = []
         self.connections = 0
         self.step_delay = step_delay

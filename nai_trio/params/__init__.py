@@ -14,6 +14,7 @@ library's errors. One way through the room:
 from __future__ import annotations
 
 from nai_trio.params.character import Character, CharacterLike
+from nai_trio.params.fields import ImageFields
 from nai_trio.params.image import ImageParams
 from nai_trio.params.models import MODELS, ModelInfo
 from nai_trio.params.names import (
@@ -37,6 +38,7 @@ __all__ = [
     "Character",
     "CharacterLike",
     "Family",
+    "ImageFields",
     "ImageParams",
     "ModelId",
     "ModelInfo",

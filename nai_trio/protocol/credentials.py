@@ -32,7 +32,7 @@ class APIKey:
             raise MissingAPIKeyError("api_key is empty")
         if not all("!" <= character <= "~" for character in text):
             raise InvalidParamsError(
-                f"api_key: expected printable ASCII without spaces, got {len(text)} characters with others among them"
+                f"api_key: expected printable ASCII without spaces or line ends, got others in {len(text)} characters"
             )
         self._value = text
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -19,6 +19,8 @@ from nai_trio.protocol.chunks import Chunk, FinalChunk, IntermediateChunk, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from nai_trio.protocol.chunks import OtherKind
 
 __all__ = ["EventReader"]
 
@@ -56,7 +58,7 @@ class EventReader:
             return RetryChunk(message=event.take_message(), extra=event.fields)
         if kind == "error":
             raise _error(event)
-        return UnknownChunk(event_type=kind, fields=fields)
+        return UnknownChunk(event_type=cast("OtherKind", kind), fields=fields)
 
     def _intermediate(self, event: _Event) -> IntermediateChunk:
         return IntermediateChunk(

@@ -12,7 +12,7 @@ the account may have been charged.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from nai_trio.errors import HTTPStatusError, NovelAIError, StreamInterrupted
 from nai_trio.headers import Headers
@@ -24,7 +24,7 @@ from nai_trio.protocol.http import HTTPExchange, json_request
 from nai_trio.protocol.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from nai_trio.params import ImageParams, StreamKind
     from nai_trio.protocol.credentials import APIKey
@@ -104,14 +104,14 @@ class ImageExchange(Decoder[Chunk]):
         return self._http.reusable
 
     @property
-    def previews(self) -> tuple[IntermediateChunk, ...]:
+    def previews(self) -> list[IntermediateChunk]:
         """The last preview of each sample so far, ordered by `samp_ix`."""
-        return tuple(chunk for _, chunk in sorted(self._previews.items()))
+        return by_sample(self._previews)
 
     @property
-    def finals(self) -> tuple[FinalChunk, ...]:
+    def finals(self) -> list[FinalChunk]:
         """The finished pictures so far, ordered by `samp_ix`."""
-        return tuple(chunk for _, chunk in sorted(self._finals.items()))
+        return by_sample(self._finals)
 
     def data_to_send(self) -> bytes:
         """The whole request the first time, then b""."""
@@ -131,7 +131,7 @@ class ImageExchange(Decoder[Chunk]):
         """
         return super().feed(data)
 
-    def get_buffer(self) -> memoryview:
+    def get_buffer(self, sizehint: int = -1, /) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Memory to read into, for drivers in the shape of asyncio's BufferedProtocol; valid until `buffer_updated`."""
         if not self._buffer:
             self._buffer = bytearray(_READ_SIZE)
@@ -206,6 +206,14 @@ class ImageExchange(Decoder[Chunk]):
             self._previews[chunk.samp_ix] = chunk
         elif isinstance(chunk, FinalChunk):
             self._finals[chunk.samp_ix] = chunk
+
+
+_P = TypeVar("_P")
+
+
+def by_sample(chunks: Mapping[int, _P]) -> list[_P]:
+    """Chunks by sample, as a list in the samples' order."""
+    return [chunk for _, chunk in sorted(chunks.items())]
 
 
 def _feed(body: Body, data: bytes) -> Iterator[Chunk]:

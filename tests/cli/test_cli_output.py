@@ -43,11 +43,12 @@ def test_a_preview_becomes_a_record_without_its_picture(tmp_path: Path) -> None:
 
 def test_only_a_final_has_full_progress() -> None:
     final = FinalChunk(samp_ix=1, gen_id=None, image=b"\x89PNG\r\n\x1a\n", extra={"seed": 3})
-    assert chunk_record(final, None) == {
+    assert chunk_record(final, None, seed=2**32 - 1) == {
         "event_type": "final",
         "samp_ix": 1,
         "gen_id": None,
         "progress": 1.0,
+        "seed": 0,
         "image_format": "png",
         "bytes": 8,
         "path": None,
@@ -99,6 +100,11 @@ def test_text_from_outside_is_one_printable_line(text: str) -> None:
 
 def test_control_sequences_and_forged_lines_are_defused() -> None:
     assert one_line("bad\n\x1b[2Jnai-trio: saved\u202e") == "bad ?[2Jnai-trio: saved?"
+
+
+def test_a_made_up_key_of_a_few_letters_strikes_nothing_out(capsys: pytest.CaptureFixture[str]) -> None:
+    Streams(secret="o").record({"path": "zoo.png"})
+    assert json.loads(capsys.readouterr().out) == {"path": "zoo.png"}
 
 
 def test_the_secret_is_struck_out_wherever_it_would_show(capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,7 +51,7 @@ def job_with(
 def album_in(folder: Path, *, previews: Path | None = None) -> Album:
     targets = Targets(output=folder / "out.png", samples=2, expected="png", previews=previews)
     streams = Streams()
-    return Album(targets, display=QuietDisplay(streams), streams=streams, json_lines=False)
+    return Album(targets, 7, display=QuietDisplay(streams), streams=streams, json_lines=False)
 
 
 async def run(job: Job, folder: Path) -> tuple[Ending, list[str]]:

@@ -9,9 +9,11 @@ import pytest
 import recorded
 import trio
 import trustme
+from scripted import read_request
 from stdlib_server import stdlib_server
 
 from nai_trio import ConnectError, NovelAI
+from nai_trio.transports import MemoryTransport
 
 if TYPE_CHECKING:
     pass
@@ -90,3 +92,16 @@ async def test_nobody_listening_is_a_connect_error() -> None:
             await client.image.generate(recorded.params())
     assert isinstance(caught.value.__cause__, OSError)
     assert not caught.value.billing_unknown
+
+
+async def test_a_context_that_is_given_means_tls_even_over_a_memory_transport(
+    server_context: ssl.SSLContext, client_context: ssl.SSLContext
+) -> None:
+    async def handler(stream: trio.abc.Stream) -> None:
+        async with trio.SSLStream(stream, server_context, server_side=True, https_compatible=True) as tls:
+            await read_request(tls)
+            await tls.send_all(recorded.stream_response("msgpack"))
+
+    transport = MemoryTransport(handler)
+    async with NovelAI(KEY, image_base="https://localhost", transport=transport, ssl_context=client_context) as client:
+        assert len(await client.image.generate(recorded.params())) == 1

@@ -52,8 +52,9 @@ async def test_previews_and_finals_follow_the_stream_and_outlive_it() -> None:
         client.image.generate_stream(recorded.params(n_samples=2)) as stream,
     ):
         async for chunk in stream:
-            if isinstance(chunk, IntermediateChunk):  # what arrived counts, though it is not handed out yet
-                assert stream.previews[chunk.samp_ix].step_ix >= chunk.step_ix
+            if isinstance(chunk, IntermediateChunk):  # also where one read brought several
+                assert stream.previews[chunk.samp_ix] is chunk
+                assert stream.finals == []
     assert [preview.samp_ix for preview in stream.previews] == [0, 1]
     assert {preview.step_ix for preview in stream.previews} == {recorded.STEPS - 2}
     assert [final.samp_ix for final in stream.finals] == [0, 1]
@@ -284,3 +285,10 @@ async def test_a_slow_reader_holds_the_sender_back(autojump_clock: object) -> No
         await trio.sleep(10)
         assert sent < 200_000
         assert len([chunk async for chunk in stream]) == 3
+
+
+async def test_iterating_without_entering_says_what_to_write() -> None:
+    async with serving(recorded.stream_response("sse")) as client:
+        with pytest.raises(TypeError, match="async with"):
+            async for _ in client.image.generate_stream(recorded.params()):  # type: ignore[attr-defined]
+                pass

@@ -121,7 +121,7 @@ async def test_a_fault_is_the_matching_error_and_the_next_generation_works(
             await stream_all(client, kind=kind)
         assert type(caught.value) is expected
         assert len(caught.value.previews) == previews
-        assert caught.value.finals == ()
+        assert caught.value.finals == []
         await trio.testing.wait_all_tasks_blocked()
         assert len(await stream_all(client, kind=kind)) == PARAMS.steps
 

@@ -18,6 +18,7 @@ from nai_trio.params import (
     SIZES,
     Character,
     Family,
+    ImageFields,
     ImageParams,
     ModelId,
     ModelInfo,
@@ -137,3 +138,7 @@ def test_only_the_prompt_is_positional() -> None:
 def test_public_names_exist() -> None:
     for name in nai_trio.params.__all__:
         assert hasattr(nai_trio.params, name)
+
+
+def test_keyword_fields_are_those_of_the_record() -> None:
+    assert set(ImageFields.__annotations__) == {attribute.name for attribute in attrs.fields(ImageParams)}

@@ -213,8 +213,8 @@ def test_one_generation_is_the_same_chunks_over_both_framings_in_every_cut(frami
         run = exchange(stream=framing)
         assert drive(run, pieces) == (SINGLE_CHUNKS, None)
         assert (run.complete, run.reusable, run.accepted) == (True, True, True)
-        assert run.previews == (preview_chunk(0, 1),)
-        assert run.finals == (final_chunk(0),)
+        assert run.previews == [preview_chunk(0, 1)]
+        assert run.finals == [final_chunk(0)]
 
 
 @each_framing
@@ -241,8 +241,8 @@ def test_interleaved_samples_each_have_their_previews_and_final(framing: str) ->
         run = exchange(TWO)
         assert drive(run, pieces) == (DOUBLE_CHUNKS, None)
         assert run.complete
-        assert run.previews == (preview_chunk(0, 1), preview_chunk(1, 1))
-        assert run.finals == (final_chunk(0), final_chunk(1))
+        assert run.previews == [preview_chunk(0, 1), preview_chunk(1, 1)]
+        assert run.finals == [final_chunk(0), final_chunk(1)]
 
 
 @each_framing
@@ -277,15 +277,15 @@ def test_the_head_is_known_before_the_body() -> None:
     assert run.accepted
 
 
-def evidence(error: NovelAIError) -> tuple[bool, tuple[IntermediateChunk, ...], tuple[FinalChunk, ...]]:
+def evidence(error: NovelAIError) -> tuple[bool, list[IntermediateChunk], list[FinalChunk]]:
     return error.billing_unknown, error.previews, error.finals
 
 
-def arrived(chunks: Iterable[Chunk]) -> tuple[tuple[IntermediateChunk, ...], tuple[FinalChunk, ...]]:
+def arrived(chunks: Iterable[Chunk]) -> tuple[list[IntermediateChunk], list[FinalChunk]]:
     """What a slow and plain reader keeps: the last preview of each sample, and the finals."""
     previews = {chunk.samp_ix: chunk for chunk in chunks if isinstance(chunk, IntermediateChunk)}
     finals = {chunk.samp_ix: chunk for chunk in chunks if isinstance(chunk, FinalChunk)}
-    return tuple(previews[key] for key in sorted(previews)), tuple(finals[key] for key in sorted(finals))
+    return [previews[key] for key in sorted(previews)], [finals[key] for key in sorted(finals)]
 
 
 @each_framing
@@ -350,7 +350,7 @@ def test_a_fault_comes_after_the_chunks_before_it_and_shows_at_once(framing: str
         with pytest.raises(GenerationError) as caught:
             run.receive_data(data)
         assert caught.value is fault
-    assert evidence(fault) == (True, (preview_chunk(0, 0),), (final_chunk(0),))
+    assert evidence(fault) == (True, [preview_chunk(0, 0)], [final_chunk(0)])
     assert run.complete is False
 
 
@@ -361,7 +361,7 @@ def test_a_fault_has_one_verdict_in_every_cut(framing: str) -> None:
         chunks, error = drive(exchange(), pieces)
         assert chunks == [preview_chunk(0, 0)]
         assert isinstance(error, GenerationError)
-        assert evidence(error) == (True, (preview_chunk(0, 0),), ())
+        assert evidence(error) == (True, [preview_chunk(0, 0)], [])
 
 
 BROKEN_BODIES = {
@@ -388,7 +388,7 @@ def test_a_broken_body_is_one_protocol_error_with_the_evidence(content_type: str
         assert chunks == [preview_chunk(0, 0)]
         assert isinstance(error, ProtocolError)
         assert error.offset == offset
-        assert evidence(error) == (True, (preview_chunk(0, 0),), ())
+        assert evidence(error) == (True, [preview_chunk(0, 0)], [])
 
 
 def test_broken_chunking_comes_after_the_chunks_before_it() -> None:
@@ -398,7 +398,7 @@ def test_broken_chunking_comes_after_the_chunks_before_it() -> None:
         chunks, error = drive(exchange(), pieces)
         assert chunks == SINGLE_CHUNKS
         assert type(error) is ProtocolError
-        assert error.finals == (final_chunk(0),)
+        assert error.finals == [final_chunk(0)]
 
 
 def test_limits_are_the_callers() -> None:
@@ -453,7 +453,7 @@ def test_a_refusal_raises_with_its_status_and_billing(status: str, kind: type, u
         assert isinstance(error, HTTPStatusError)
         assert chunks == []
         assert (error.status, error.headers["X-A"]) == (int(status[:3]), "1")
-        assert evidence(error) == (unknown, (), ())
+        assert evidence(error) == (unknown, [], [])
         assert (run.status, run.accepted, run.complete) == (int(status[:3]), False, False)
         assert run.reusable is (http != "close")
 
@@ -531,7 +531,7 @@ def test_a_zip_completes_a_generation_and_cut_anywhere_it_does_not(http: str) ->
     chunks, error = drive(run, bytewise(stream), eof=http == "close")
     assert error is None
     assert [(chunk.samp_ix, chunk.image) for chunk in run.finals] == [(0, PNG), (1, PNG + b"2")]
-    assert chunks == list(run.finals)
+    assert chunks == run.finals
     assert run.complete
     for size in range(len(stream)):
         cut = exchange(TWO, stream=None)
@@ -544,7 +544,7 @@ def test_a_zip_with_too_few_pictures_is_an_interruption_that_keeps_them() -> Non
     run = exchange(TWO)
     chunks, error = drive(run, [response(zipped(PNG), "application/zip")])
     assert isinstance(error, StreamInterrupted)
-    assert error.finals == tuple(chunks) == (FinalChunk(samp_ix=0, gen_id=None, image=PNG),)
+    assert error.finals == chunks == [FinalChunk(samp_ix=0, gen_id=None, image=PNG)]
 
 
 def test_a_bare_picture_is_complete_only_with_a_marked_end() -> None:
@@ -556,7 +556,7 @@ def test_a_bare_picture_is_complete_only_with_a_marked_end() -> None:
     chunks, error = drive(cut, [response(PNG, "image/png", framing="close")], eof=True)
     assert chunks == [expected]
     assert isinstance(error, StreamInterrupted)
-    assert (error.finals, cut.complete) == ((expected,), False)
+    assert (error.finals, cut.complete) == ([expected], False)
 
 
 def test_surplus_bytes_spoil_the_connection_not_the_generation() -> None:
@@ -737,3 +737,8 @@ def test_any_damage_gives_chunks_or_one_of_our_errors_the_same_in_any_cut(
             assert KEY not in str(error)
         outcomes.append((chunks, type(error)))
     assert outcomes[0] == outcomes[1]
+
+
+def test_get_buffer_takes_asyncios_size_hint() -> None:
+    """asyncio calls `BufferedProtocol.get_buffer(sizehint)`."""
+    assert len(exchange().get_buffer(1000)) == len(exchange().get_buffer()) > 0
