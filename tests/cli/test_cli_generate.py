@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -159,11 +160,21 @@ def full_pipe() -> tuple[int, int]:
     return read, write
 
 
+def wait_for(path: Path) -> None:
+    for _ in range(1200):
+        if path.exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{path} was not written")
+
+
 def test_a_second_signal_ends_a_process_whose_reader_stalls(spawn: Any, tmp_path: Path) -> None:
     """Nobody reads stdout, so whatever is written to it blocks; a first signal cannot be acted upon."""
     read, write = full_pipe()
-    process = spawn("generate", "x", *FAST, "--json", "-o", tmp_path / "out.png", stdout=write, stderr=subprocess.PIPE)
+    arguments = ("generate", "x", *FAST, "--json", "-o", tmp_path / "out.png", "--previews", tmp_path)
+    process = spawn(*arguments, stdout=write, stderr=subprocess.PIPE)
     os.close(write)
+    wait_for(tmp_path / "s00_000.jpg")  # written before its line: the command is up, and about to block
     err = b""
     for _ in range(60):
         with contextlib.suppress(subprocess.TimeoutExpired):
