@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from nai_trio.conflict import ConflictGuard
 from nai_trio.deadline import deadline, expiry, timeout_error
 from nai_trio.errors import NetworkError, NetworkTimeout, NovelAIError, ProtocolError, StreamInterrupted
-from nai_trio.protocol.chunks import FinalChunk, IntermediateChunk
-from nai_trio.protocol.exchange import by_sample
+from nai_trio.protocol.pictures import Pictures
 from nai_trio.transport import Readable
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nai_trio.headers import Headers
     from nai_trio.options import Timeouts
     from nai_trio.pool import Connection, ConnectionPool
-    from nai_trio.protocol.chunks import Chunk
+    from nai_trio.protocol.chunks import Chunk, FinalChunk, IntermediateChunk
     from nai_trio.protocol.exchange import ImageExchange
 
 __all__ = ["ImageStream"]
@@ -52,9 +52,8 @@ class ImageStream:
         self._pool = pool
         self._timeouts = timeouts
         self._ready: deque[Chunk] = deque()
-        self._previews: dict[int, IntermediateChunk] = {}
-        self._finals: dict[int, FinalChunk] = {}
-        self._reading = False
+        self._pictures = Pictures()
+        self._reading = ConflictGuard("another task is reading this stream")
         self._closed = False
         self._send_failed = False
         self._quiet = 0.0
@@ -73,12 +72,12 @@ class ImageStream:
     @property
     def previews(self) -> list[IntermediateChunk]:
         """The last preview of each sample that was handed out, ordered by `samp_ix`; kept after the stream is left."""
-        return by_sample(self._previews)
+        return self._pictures.previews
 
     @property
     def finals(self) -> list[FinalChunk]:
         """The finished pictures that were handed out, ordered by `samp_ix`; kept after the stream is left."""
-        return by_sample(self._finals)
+        return self._pictures.finals
 
     def __aiter__(self) -> Self:
         return self
@@ -94,15 +93,11 @@ class ImageStream:
             trio.BusyResourceError: another task is reading.
             trio.ClosedResourceError: the stream was left.
         """
-        if self._reading:
-            raise trio.BusyResourceError("another task is reading this stream")
-        self._reading = True
-        try:
-            return await self._next_chunk()
-        except NovelAIError as error:
-            raise self._exchange.attach_evidence(error)  # noqa: B904 - the same error, with its evidence
-        finally:
-            self._reading = False
+        with self._reading:
+            try:
+                return await self._next_chunk()
+            except NovelAIError as error:
+                raise self._exchange.attach_evidence(error)  # noqa: B904 - the same error, with its evidence
 
     async def aclose(self) -> None:
         """End the generation: close its connection at once. What was handed out stays in `previews` and `finals`."""
@@ -182,10 +177,7 @@ class ImageStream:
 
     def _hand_out(self) -> Chunk:
         chunk = self._ready.popleft()
-        if isinstance(chunk, IntermediateChunk):
-            self._previews[chunk.samp_ix] = chunk
-        elif isinstance(chunk, FinalChunk):
-            self._finals[chunk.samp_ix] = chunk
+        self._pictures.take(chunk)
         return chunk
 
     async def _wait_for_chunks(self) -> None:

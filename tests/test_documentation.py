@@ -11,19 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from emulator_thread import KEY, Served, emulator_on_a_port
+from extract_examples import examples
 from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
-FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCKS = [
-    pytest.param(block[1], id=f"{page.name}:{page.read_text('utf-8')[: block.start()].count(chr(10)) + 1}")
-    for page in PAGES
-    for block in FENCE.finditer(page.read_text("utf-8"))
-]
+BLOCKS = [pytest.param(text, id=f"{page.name}:{line}") for page, line, text in examples()]
 PICTURES = {".png": "PNG", ".jpg": "JPEG"}
 
 

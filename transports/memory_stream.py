@@ -17,8 +17,8 @@ import operator
 
 import trio
 
+from nai_trio.conflict import ConflictGuard
 from nai_trio.errors import InvalidParamsError
-from nai_trio.transports.conflict import ConflictGuard
 
 __all__ = ["DEFAULT_BUFFER_SIZE", "MemoryStream", "PeerClosedError", "memory_stream_pair"]
 

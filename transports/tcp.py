@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from nai_trio.closing import close_now
+from nai_trio.conflict import ConflictGuard
 from nai_trio.errors import ConnectError
 from nai_trio.transport import Transport
-from nai_trio.transports.conflict import ConflictGuard
 from nai_trio.transports.reasons import connect_reason
 
 if TYPE_CHECKING:

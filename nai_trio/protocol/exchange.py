@@ -12,21 +12,23 @@ the account may have been charged.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from nai_trio.errors import HTTPStatusError, NovelAIError, StreamInterrupted
 from nai_trio.headers import Headers
 from nai_trio.protocol.bodies import SNIFF_SIZE, Body, open_body, promises_pictures
-from nai_trio.protocol.chunks import Chunk, FinalChunk, IntermediateChunk
+from nai_trio.protocol.chunks import Chunk
 from nai_trio.protocol.decoder import Buffer, Decoder
 from nai_trio.protocol.events import EventReader
 from nai_trio.protocol.http import HTTPExchange, json_request
 from nai_trio.protocol.limits import Limits
+from nai_trio.protocol.pictures import Pictures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from nai_trio.params import ImageParams, StreamKind
+    from nai_trio.protocol.chunks import FinalChunk, IntermediateChunk
     from nai_trio.protocol.credentials import APIKey
 
 __all__ = ["ImageExchange"]
@@ -72,8 +74,7 @@ class ImageExchange(Decoder[Chunk]):
         self._opening = bytearray()
         self._body: Body | None = None
         self._finished = False
-        self._previews: dict[int, IntermediateChunk] = {}
-        self._finals: dict[int, FinalChunk] = {}
+        self._pictures = Pictures()
         self._buffer = bytearray()
 
     @property
@@ -106,12 +107,12 @@ class ImageExchange(Decoder[Chunk]):
     @property
     def previews(self) -> list[IntermediateChunk]:
         """The last preview of each sample so far, ordered by `samp_ix`."""
-        return by_sample(self._previews)
+        return self._pictures.previews
 
     @property
     def finals(self) -> list[FinalChunk]:
         """The finished pictures so far, ordered by `samp_ix`."""
-        return by_sample(self._finals)
+        return self._pictures.finals
 
     def data_to_send(self) -> bytes:
         """The whole request the first time, then b""."""
@@ -152,7 +153,7 @@ class ImageExchange(Decoder[Chunk]):
     def _parse(self, data: Buffer) -> Iterator[Chunk]:
         try:
             for chunk in self._chunks(data):
-                self._keep(chunk)
+                self._pictures.take(chunk)
                 yield chunk
         except NovelAIError as error:
             raise self.attach_evidence(error)  # noqa: B904 - the same error, with its evidence
@@ -196,24 +197,9 @@ class ImageExchange(Decoder[Chunk]):
             yield from self._body.finish(delimited=self._http.delimited)
 
     def _check_finals(self) -> None:
-        if len(self._finals) < self._n_samples:
-            raise StreamInterrupted(
-                f"the response ended with {len(self._finals)} of {self._n_samples} finished pictures"
-            )
-
-    def _keep(self, chunk: Chunk) -> None:
-        if isinstance(chunk, IntermediateChunk):
-            self._previews[chunk.samp_ix] = chunk
-        elif isinstance(chunk, FinalChunk):
-            self._finals[chunk.samp_ix] = chunk
-
-
-_P = TypeVar("_P")
-
-
-def by_sample(chunks: Mapping[int, _P]) -> list[_P]:
-    """Chunks by sample, as a list in the samples' order."""
-    return [chunk for _, chunk in sorted(chunks.items())]
+        finished = len(self.finals)
+        if finished < self._n_samples:
+            raise StreamInterrupted(f"the response ended with {finished} of {self._n_samples} finished pictures")
 
 
 def _feed(body: Body, data: bytes) -> Iterator[Chunk]:

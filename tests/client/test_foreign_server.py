@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import pytest
 import recorded
@@ -14,9 +14,6 @@ from stdlib_server import stdlib_server
 
 from nai_trio import ConnectError, NovelAI
 from nai_trio.transports import MemoryTransport
-
-if TYPE_CHECKING:
-    pass
 
 KEY = "pst-not-a-real-key"
 
