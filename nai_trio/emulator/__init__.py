@@ -9,6 +9,7 @@ two check each other. Pictures need Pillow (the `cli` extra), and only once one 
 
 from __future__ import annotations
 
+from nai_trio.emulator.encoding import Encoding
 from nai_trio.emulator.events import encode_msgpack, encode_sse, encode_zip
 from nai_trio.emulator.faults import (
     BadBase64,
@@ -34,6 +35,7 @@ __all__ = [
     "BadJSON",
     "Cut",
     "Emulator",
+    "Encoding",
     "Fault",
     "Generation",
     "HugePrefix",

@@ -1,31 +1,35 @@
-"""What the service refuses, and in which words (wire document, sections 2, 6 and the emulator checklist).
+"""What the service refuses, and in which words (wire document, sections 2, 3, 6, 8 and the emulator checklist).
 
 Two kinds of refusal: a validation error stops the request with a 400 before anything runs; a `failure` is a job that
 starts and breaks, a 500 on the plain endpoint and an `error` event under 200 on the streaming one. Texts that were
-captured are given exactly; for plain type and range errors only the beginning, "Validation error: ", is known.
+captured are given exactly; for the others only the beginning, "Validation error: ", is known.
 
-As strict as the service, no stricter: unknown members, nulls and labels such as `ucPreset` pass unseen.
+As strict as the service, no stricter: unknown members, nulls and labels such as `ucPreset` pass unseen; so does a
+`mask` outside of `infill`, and whatever a family does not read (`characterPrompts` on V3).
 """
 
 from __future__ import annotations
 
-import math
+import base64
+import binascii
 from typing import TYPE_CHECKING
 
 import attrs
 
-from nai_trio.emulator.settings import INPAINTING_SUFFIX, MODELS, Json, Settings, present
+from nai_trio.emulator import tokens
+from nai_trio.emulator.cost import MAX_PRICE, price
+from nai_trio.emulator.rules import PARAMETERS, broken_rule
+from nai_trio.emulator.settings import ENCODINGS, INPAINTING_SUFFIX, MODELS, Json, Settings, present
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
-__all__ = ["JOB_FAILED", "Refusal", "failure", "refusal"]
+__all__ = ["JOB_FAILED", "Refusal", "failure", "invalid", "object_refusal", "picture_refusal", "refusal"]
 
 JOB_FAILED = "Error generating image, an internal error occurred"
-MAX_PIXELS = 3_145_728
-_MAX_SIDE = 49_152
+_MAX_PIXELS = 3_145_728
 _MAX_CHARACTERS = {"V3": 6, "V4": 6, "V4.5": 6, "V5": 32}
-_MAX_SAMPLES = ((360_448, 8), (409_600, 6), (MAX_PIXELS, 4))
+_MAX_SAMPLES = ((360_448, 8), (409_600, 6), (_MAX_PIXELS, 4))
 _MAX_DEPTH = 64
 _REFERENCE_ON_V5 = (
     "Error encoding v4 director references: Post \"http://director-encoder\": dial tcp: "
@@ -33,11 +37,19 @@ _REFERENCE_ON_V5 = (
 )  # fmt: skip
 
 _ACTIONS = ("generate", "img2img", "infill")
-_SAMPLERS = (
-    "k_euler_ancestral", "k_euler", "k_dpmpp_2s_ancestral", "k_dpmpp_2m_sde", "k_dpmpp_2m", "k_dpmpp_sde", "ddim_v3",
-    "k_dpm_2", "k_dpm_2_ancestral", "ddim",
-)  # fmt: skip
-_SCHEDULES = ("karras", "exponential", "polyexponential", "native")
+_VIBES, _REFERENCES = "reference_image_multiple", "director_reference_images"
+_PARALLEL = {
+    _VIBES: ("reference_strength_multiple",),
+    _REFERENCES: (
+        "director_reference_descriptions",
+        "director_reference_information_extracted",
+        "director_reference_strength_values",
+        "director_reference_secondary_strength_values",
+    ),
+}
+_EXTRACTION = "reference_information_extracted_multiple"
+_SHOWN = 11
+"""How much of an unknown part's name the service repeats."""
 
 
 @attrs.frozen
@@ -48,17 +60,17 @@ class Refusal:
     message: str
 
 
-def _invalid(text: str) -> Refusal:
+def invalid(text: str) -> Refusal:
+    """A 400 with the service's beginning."""
     return Refusal(400, f"Validation error: {text}")
 
 
 def refusal(request: object) -> Refusal | None:
     """The 400 that the service gives to this decoded JSON body, or None."""
-    if not isinstance(request, dict):
-        return _invalid("request body must be a JSON object")
-    if _too_deep(request):
-        return _invalid("request body is nested too deeply")
-    return _envelope(request) or _model(request) or _members(present(request["parameters"])) or _uses(request)
+    refused = object_refusal(request)
+    if refused is not None or not isinstance(request, dict):
+        return refused
+    return _envelope(request) or _model(request) or _members(request) or _uses(request) or _settled(request)
 
 
 def failure(settings: Settings) -> str | None:
@@ -67,12 +79,33 @@ def failure(settings: Settings) -> str | None:
         _prompt_mismatch(settings)
         or settings.width % 64
         or settings.height % 64
-        or settings.pixels > MAX_PIXELS
+        or settings.pixels > _MAX_PIXELS
         or settings.n_samples > _samples_allowed(settings.pixels)
-        or len(_captions(settings)) > _MAX_CHARACTERS[settings.family]
-        or (settings.family == "V5" and settings.parameters.get("reference_image_multiple"))
+        or len(settings.characters) > _MAX_CHARACTERS[settings.family]
+        or any(_unfit_vibe(settings, str(text)) for text in settings.list_of(_VIBES))
     )
     return JOB_FAILED if broken else None
+
+
+def object_refusal(request: object) -> Refusal | None:
+    """What is wrong with a body as such: it must be an object of bounded depth."""
+    if not isinstance(request, dict):
+        return invalid("request body must be a JSON object")
+    return invalid("request body is nested too deeply") if _too_deep(request) else None
+
+
+def picture_refusal(name: str, text: str) -> Refusal | None:
+    """Why base64 text is no picture that can be used."""
+    from nai_trio.emulator.pictures import UnreadablePictureError, open_picture  # noqa: PLC0415 - Pillow from here on
+
+    data = _decoded(text)
+    if data is None:
+        return _unknown_part(name, text)
+    try:
+        open_picture(data)
+    except UnreadablePictureError as error:
+        return invalid(f"{name} {error}")
+    return None
 
 
 def _too_deep(value: object) -> bool:
@@ -98,109 +131,105 @@ def _envelope(request: Json) -> Refusal | None:
         ("parameters", dict, "an object"),
     ):
         if name not in members:
-            return _invalid(f"{name} is required")
+            return invalid(f"{name} is required")
         if not isinstance(members[name], kind):
-            return _invalid(f"{name} must be {shown}")
+            return invalid(f"{name} must be {shown}")
     if not members["input"]:
-        return _invalid("input must not be empty")
+        return invalid("input must not be empty")
     if members.get("action", "generate") not in _ACTIONS:
-        return _invalid(f"action must be one of {', '.join(_ACTIONS)}")
+        return invalid(f"action must be one of {', '.join(_ACTIONS)}")
     return None
 
 
 def _model(request: Json) -> Refusal | None:
     model = str(request["model"])
     if model not in MODELS:
-        return _invalid(f"model {model} doesn't exist")
-    action = request.get("action") or "generate"
-    if action == "infill" and not model.endswith(INPAINTING_SUFFIX):
-        return _invalid(f"model {model} doesn't support action infill")
+        return invalid(f"model {model} doesn't exist")
+    if request.get("action") == "infill" and not model.endswith(INPAINTING_SUFFIX):
+        return invalid(f"model {model} doesn't support action infill")
     return None
+
+
+def _members(request: Json) -> Refusal | None:
+    words = broken_rule(present(request["parameters"]), PARAMETERS)
+    return None if words is None else invalid(words)
 
 
 def _uses(request: Json) -> Refusal | None:
-    """Members that do not go with the action or the model."""
+    """Members that do not go with the action, the model or each other."""
     action, parameters = request.get("action") or "generate", present(request["parameters"])
     if action == "generate" and parameters.get("image"):
-        return _invalid("image is not allowed for regular generations, use img2img or infill")
+        return invalid("image is not allowed for regular generations, use img2img or infill")
     if action != "generate" and not parameters.get("image"):
-        return _invalid(f"image is required for action {action}")
+        return invalid(f"image is required for action {action}")
     if action == "infill" and not parameters.get("mask"):
-        return _invalid("mask is required for action infill")
-    if MODELS[str(request["model"])] == "V5" and parameters.get("director_reference_images"):
+        return invalid("mask is required for action infill")
+    return _references(str(request["model"]), parameters) or _unequal_arrays(str(request["model"]), parameters)
+
+
+def _references(model: str, parameters: Json) -> Refusal | None:
+    if MODELS[model] == "V4.5" or not parameters.get(_REFERENCES):
+        return None
+    if MODELS[model] == "V5":
         return Refusal(400, _REFERENCE_ON_V5)
+    return invalid(f"model {model} doesn't support character references")
+
+
+def _unequal_arrays(model: str, parameters: Json) -> Refusal | None:
+    """V4 and later have the extraction in the token; what is sent beside it must still be parallel."""
+    needed = MODELS[model] == "V3" or _EXTRACTION in parameters
+    for images, others in _PARALLEL.items():
+        count = len(_items(parameters, images))
+        for name in (*others, *((_EXTRACTION,) if images == _VIBES and needed else ())):
+            if count != len(_items(parameters, name)):
+                got = len(_items(parameters, name))
+                return invalid(f"{name} must have as many members as {images}, expected {count}, got {got}")
     return None
 
 
-def _members(parameters: Json) -> Refusal | None:
-    for name, (fits, shown) in _RULES.items():
-        if name in parameters and not fits(parameters[name]):
-            return _invalid(f"{name} must be {shown}")
-    return None
+def _items(parameters: Json, name: str) -> list[object]:
+    value = parameters.get(name, [])
+    return value if isinstance(value, list) else []
 
 
-def _number(low: float, high: float, *, whole: bool = False) -> tuple[Callable[[object], bool], str]:
-    def fits(value: object) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            return False
-        return not whole or value == int(value)
-
-    upper = "" if math.isinf(high) else f" and at most {high}"
-    return fits, f"{'an integer' if whole else 'a number'} of at least {low}{upper}"
-
-
-def _one_of(*names: str) -> tuple[Callable[[object], bool], str]:
-    return lambda value: isinstance(value, str) and value in names, f"one of {', '.join(names)}"
-
-
-def _kind(kind: type, shown: str) -> tuple[Callable[[object], bool], str]:
-    return lambda value: isinstance(value, kind), shown
+def _settled(request: Json) -> Refusal | None:
+    """What needs the whole request: its price, and its pictures, which are unpacked last."""
+    settings = Settings.of(request)
+    one = price(settings)
+    if one > MAX_PRICE:
+        return invalid(f"width, height and steps make a picture of {one} Anlas, maximum is {MAX_PRICE}")
+    for name, text in _pictures(settings):
+        refused = picture_refusal(name, text)
+        if refused is not None:
+            return refused
+    unread = (_unknown_part(name, text) for name, text in _tokens(settings) if _decoded(text) is None)
+    return next(unread, None)
 
 
-def _list_of(kind: type, shown: str) -> tuple[Callable[[object], bool], str]:
-    def fits(value: object) -> bool:
-        return isinstance(value, list) and all(isinstance(item, kind) for item in value)
+def _pictures(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The members that must be pictures, as names and base64."""
+    used = {"generate": (), "img2img": ("image",), "infill": ("image", "mask")}[settings.action]
+    yield from ((name, str(settings.parameters[name])) for name in used)
+    array = _VIBES if settings.family == "V3" else _REFERENCES
+    yield from ((f"{array}[{index}]", str(text)) for index, text in enumerate(settings.list_of(array)))
 
-    return fits, f"an array of {shown}"
+
+def _tokens(settings: Settings) -> Iterator[tuple[str, str]]:
+    if settings.family != "V3":
+        yield from ((f"{_VIBES}[{index}]", str(text)) for index, text in enumerate(settings.list_of(_VIBES)))
 
 
-_FLAGS = (
-    "dynamic_thresholding", "sm", "sm_dyn", "autoSmea", "legacy", "legacy_v3_extend", "legacy_uc", "use_coords",
-    "add_original_image", "deliberate_euler_ancestral_bug", "prefer_brownian", "qualityToggle", "straight_alpha",
-    "normalize_reference_strength_multiple",
-)  # fmt: skip
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True) or None
+    except (binascii.Error, ValueError):
+        return None
 
-_RULES: dict[str, tuple[Callable[[object], bool], str]] = {
-    "params_version": _number(1, 4, whole=True),
-    "width": _number(64, _MAX_SIDE, whole=True),
-    "height": _number(64, _MAX_SIDE, whole=True),
-    "scale": _number(0, 10),
-    "sampler": _one_of(*_SAMPLERS),
-    "steps": _number(1, 50, whole=True),
-    "n_samples": _number(1, 8, whole=True),
-    "seed": _number(0, 2**32 - 1, whole=True),
-    "extra_noise_seed": _number(0, 2**32 - 1, whole=True),
-    "noise_schedule": _one_of(*_SCHEDULES),
-    "cfg_rescale": _number(0, 1),
-    "skip_cfg_above_sigma": _number(0, math.inf),
-    "strength": _number(0, 1),
-    "noise": _number(0, 1),
-    "controlnet_strength": _number(0, 2),
-    "inpaintImg2ImgStrength": _number(0, 1),
-    "negative_prompt": _kind(str, "a string"),
-    "prompt": _kind(str, "a string"),
-    "image": _kind(str, "a string"),
-    "mask": _kind(str, "a string"),
-    "v4_prompt": _kind(dict, "an object"),
-    "v4_negative_prompt": _kind(dict, "an object"),
-    "characterPrompts": _list_of(dict, "objects"),
-    "reference_image_multiple": _list_of(str, "strings"),
-    "reference_strength_multiple": _list_of((int, float), "numbers"),  # type: ignore[arg-type]
-    "director_reference_images": _list_of(str, "strings"),
-    "image_format": _one_of("png", "webp"),
-    "stream": _one_of("sse", "msgpack"),
-    **{name: _kind(bool, "a boolean") for name in _FLAGS},
-}
+
+def _unknown_part(name: str, text: str) -> Refusal:
+    """What is not base64 is taken for the name of a multipart part, of which a JSON body has none."""
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return Refusal(400, f'{name} field references unknown form part "{shown}"')
 
 
 def _prompt_mismatch(settings: Settings) -> bool:
@@ -208,10 +237,12 @@ def _prompt_mismatch(settings: Settings) -> bool:
     return ("v4_prompt" in settings.parameters) == (settings.family == "V3")
 
 
-def _captions(settings: Settings) -> list[object]:
-    prompt = present(settings.parameters.get("v4_prompt"))
-    captions = present(prompt.get("caption")).get("char_captions", [])
-    return captions if isinstance(captions, list) else []
+def _unfit_vibe(settings: Settings, text: str) -> bool:
+    """V3 takes pictures; V4 and V4.5 take tokens made for them; V5 takes nothing."""
+    if settings.family == "V3":
+        return False
+    sealed = tokens.sealed_for(text)
+    return settings.family == "V5" or tokens.is_picture(text) or sealed not in {None, ENCODINGS[settings.model]}
 
 
 def _samples_allowed(pixels: int) -> int:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nai_trio.emulator.settings import Settings
 
-__all__ = ["anlas_cost"]
+__all__ = ["ENCODING_COST", "MAX_PRICE", "anlas_cost", "price"]
+
+ENCODING_COST = 2
+MAX_PRICE = 140
+"""The most that one picture may cost; beyond it the service refuses."""
 
 _PER_PIXEL, _PER_PIXEL_STEP = 2.951823174884865e-6, 5.753298233447344e-7
 _FREE_PIXELS, _FREE_STEPS = 1_048_576, 28
-_FREE_VIBES = 4
+_FREE_VIBES, _VIBE, _REFERENCE = 4, 2, 5
 
 
 def anlas_cost(settings: Settings, *, opus: bool = False) -> int:
@@ -22,9 +26,13 @@ def anlas_cost(settings: Settings, *, opus: bool = False) -> int:
         settings: the job.
         opus: whether the account has tier 3, for which the first sample of a small job is free.
     """
-    one = max(math.ceil(_base(settings) * _strength(settings)), 2)
     small = settings.pixels <= _FREE_PIXELS and settings.steps <= _FREE_STEPS
-    return one * (settings.n_samples - (opus and small)) + _extras(settings)
+    return price(settings) * (settings.n_samples - (opus and small)) + _extras(settings)
+
+
+def price(settings: Settings) -> int:
+    """Anlas for one picture, extras and free samples aside."""
+    return max(math.ceil(_base(settings) * settings.strength), 2)
 
 
 def _base(settings: Settings) -> float:
@@ -39,12 +47,7 @@ def _smea(settings: Settings) -> float:
     return 1.4 if settings.parameters.get("sm_dyn") else 1.2
 
 
-def _strength(settings: Settings) -> float:
-    name = {"infill": "inpaintImg2ImgStrength", "img2img": "strength"}.get(settings.action)
-    return 1.0 if name is None else float(cast("float", settings.parameters.get(name, 1.0)))
-
-
 def _extras(settings: Settings) -> int:
-    vibes = cast("list[str]", settings.parameters.get("reference_image_multiple", []))
-    references = cast("list[str]", settings.parameters.get("director_reference_images", []))
-    return 2 * max(len(vibes) - _FREE_VIBES, 0) + 5 * len(references) * settings.n_samples
+    vibes = 0 if settings.family == "V3" else len(settings.list_of("reference_image_multiple"))
+    references = len(settings.list_of("director_reference_images"))
+    return _VIBE * max(vibes - _FREE_VIBES, 0) + _REFERENCE * references * settings.n_samples

@@ -77,12 +77,10 @@ class Generation:
         return levels[settings.steps - settings.frames : -1]
 
     def _painters(self) -> list[Painter]:
-        from nai_trio.emulator.pictures import Painter  # noqa: PLC0415 - Pillow is needed only from here on
+        from nai_trio.emulator.pictures import Studio  # noqa: PLC0415 - Pillow is needed only from here on
 
-        settings = self.settings
-        size = (settings.width, settings.height)
-        seeds = [(settings.seed + sample) % 2**32 for sample in range(settings.n_samples)]
-        return [Painter(size, seed, settings.prompt) for seed in seeds]
+        studio = Studio(self.settings)
+        return [studio.painter(sample) for sample in range(self.settings.n_samples)]
 
     def _intermediate(self, sample: int, step: int, sigma: float, image: bytes) -> Event:
         return {

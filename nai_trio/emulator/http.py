@@ -21,7 +21,7 @@ from nai_trio.closing import close_now
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BadRequestError", "Link", "Reply", "Request", "error_reply"]
+__all__ = ["BadRequestError", "Link", "Reply", "Request", "error_reply", "json_reply"]
 
 MAX_BODY = 128 * 1024 * 1024
 _READ_SIZE = 64 * 1024
@@ -70,7 +70,12 @@ class Reply:
 
 def error_reply(status: int, message: str, *headers: tuple[str, str]) -> Reply:
     """The service's error: compact JSON, ended by a newline (wire document, sections 1 and 6)."""
-    body = json.dumps({"statusCode": status, "message": message}, separators=(",", ":"), ensure_ascii=False)
+    return json_reply(status, {"statusCode": status, "message": message}, *headers)
+
+
+def json_reply(status: int, value: object, *headers: tuple[str, str]) -> Reply:
+    """Compact JSON, ended by a newline."""
+    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return Reply(status, body.encode("utf-8", "replace") + b"\n", headers=headers)
 
 

@@ -9,13 +9,13 @@ import trio
 
 from nai_trio.emulator import bodies, faults
 from nai_trio.emulator.checks import failure
-from nai_trio.emulator.generation import Generation
 from nai_trio.emulator.http import Link, Reply, error_reply
 
 if TYPE_CHECKING:
     from nai_trio.emulator.bodies import Body
+    from nai_trio.emulator.generation import Generation
 
-__all__ = ["Job", "JobState", "StreamKind", "perform"]
+__all__ = ["Job", "JobState", "StreamKind", "is_unpaid", "perform"]
 
 JobState: TypeAlias = Literal["running", "finished", "disconnected", "failed"]
 StreamKind: TypeAlias = Literal["sse", "msgpack", "zip", "json"]
@@ -30,6 +30,7 @@ class Job:
         path: the endpoint.
         stream: how it is answered: "sse", "msgpack", "zip" or "json".
         cost: Anlas that the service would charge.
+        charged: Anlas that were taken and not given back; 0 unless the emulator charges.
         fault: what was made to go wrong.
         state: "running"; "finished": answered whole; "disconnected": the peer left before the end; "failed": the job
             broke, by a fault or by itself.
@@ -41,6 +42,7 @@ class Job:
     path: str
     stream: StreamKind
     cost: int = 0
+    charged: int = 0
     fault: faults.Fault | None = None
     state: JobState = "running"
     pieces_sent: int = 0
@@ -53,9 +55,16 @@ _SPOILING = (
 )  # fmt: skip
 
 
-async def perform(link: Link, job: Job, *, step_delay: float) -> None:
-    """Run the job and send its answer until one of them ends; sets `job.state` unless the peer left first."""
-    generation = Generation(job.request, streamed=job.stream in {"sse", "msgpack"})
+def is_unpaid(job: Job, generation: Generation) -> bool:
+    """Whether the service gives up on the job itself, which costs nothing (wire document, section 6).
+
+    What goes wrong on the way to the client is paid for: the pictures were made.
+    """
+    return isinstance(job.fault, faults.Refuse | faults.StreamError) or failure(generation.settings) is not None
+
+
+async def perform(link: Link, job: Job, generation: Generation, *, step_delay: float) -> None:
+    """Send the job's answer until one of them ends; sets `job.state` unless the peer left first."""
     broken = failure(generation.settings)
     reply = _refusal(job, broken)
     if reply is not None:

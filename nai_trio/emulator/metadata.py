@@ -30,10 +30,19 @@ _ECHO_DEFAULTS: Json = {
     "skip_cfg_above_sigma": None, "deliberate_euler_ancestral_bug": True, "prefer_brownian": True,
 }  # fmt: skip
 
+_REFERENCE_ECHOES = {
+    "director_reference_strengths": "director_reference_strength_values",
+    "director_reference_descriptions": "director_reference_descriptions",
+    "director_reference_information_extracted": "director_reference_information_extracted",
+    "director_reference_secondary_strengths": "director_reference_secondary_strength_values",
+}
+"""Names in the comment, and in the request."""
+
+_VIBE_ECHOES = ("reference_strength_multiple", "reference_information_extracted_multiple")
+
 _CONSTANTS: Json = {
     "uncond_scale": 0.0, "controlnet_model": None, "reference_information_extracted_multiple": [],
-    "reference_strength_multiple": [], "director_reference_strengths": None, "director_reference_descriptions": None,
-    "director_reference_information_extracted": None, "director_reference_secondary_strengths": None,
+    "reference_strength_multiple": [], **dict.fromkeys(_REFERENCE_ECHOES),
     "dynamic_thresholding_percentile": 0.999, "dynamic_thresholding_mimic_scale": 10.0, "skip_cfg_below_sigma": 0.0,
     "lora_unet_weights": None, "lora_clip_weights": None, "cfg_sched_eligibility": "enable_for_post_summer_samplers",
     "explike_fine_detail": False, "minimize_sigma_inf": False, "uncond_per_vibe": True,
@@ -50,7 +59,7 @@ def text_chunks(settings: Settings, sample: int, *, streamed: bool) -> dict[str,
     comment = _comment(settings, sample, "msgpack" if streamed else "none")
     return {
         "Title": "AI generated image",
-        "Description": _description(settings),
+        "Description": settings.description,
         "Software": "NovelAI",
         "Source": _SOURCES[settings.family],
         "Generation_time": repr(_generation_time(settings)),
@@ -63,12 +72,6 @@ def user_comment(chunks: dict[str, str]) -> str:
     return json.dumps({"Comment": chunks["Comment"], "Source": chunks["Source"]})
 
 
-def _description(settings: Settings) -> str:
-    caption = present(present(settings.parameters.get("v4_prompt")).get("caption"))
-    base = caption.get("base_caption")
-    return base if isinstance(base, str) and base else settings.prompt
-
-
 def _generation_time(settings: Settings) -> float:
     """Seconds, near the 2.4 captured for 832×1216 at 23 steps, with the request's own decimals."""
     jitter = int.from_bytes(settings.fingerprint[8:12]) / 2**32
@@ -78,7 +81,7 @@ def _generation_time(settings: Settings) -> float:
 def _comment(settings: Settings, sample: int, stream: Literal["msgpack", "none"]) -> dict[str, object]:
     parameters = settings.parameters
     comment: dict[str, object] = {
-        "prompt": _description(settings),
+        "prompt": settings.description,
         "steps": settings.steps,
         "height": settings.height,
         "width": settings.width,
@@ -90,6 +93,7 @@ def _comment(settings: Settings, sample: int, stream: Literal["msgpack", "none"]
         "uc": parameters.get("negative_prompt", ""),
         "stream": stream,
         **_CONSTANTS,
+        **_reference_echoes(parameters),
         "request_type": _REQUEST_TYPES[settings.action],
     }
     if settings.family == "V5":
@@ -97,6 +101,13 @@ def _comment(settings: Settings, sample: int, stream: Literal["msgpack", "none"]
         comment |= {name: value for name, value in parameters.items() if name.startswith("tag_hint_")}
     digest = hashlib.sha512(settings.fingerprint + sample.to_bytes(1)).digest()
     return comment | {"signed_hash": base64.b64encode(digest).decode()}
+
+
+def _reference_echoes(parameters: Json) -> dict[str, object]:
+    """What was sent of vibes and character references, in the constants' places."""
+    vibes = {name: parameters[name] for name in _VIBE_ECHOES if name in parameters}
+    references = {shown: parameters[name] for shown, name in _REFERENCE_ECHOES.items() if parameters.get(name)}
+    return vibes | references
 
 
 def _prompts(parameters: Json) -> dict[str, object]:

@@ -10,6 +10,7 @@ except ModuleNotFoundError as error:
         name="PIL",
     ) from error
 
-from nai_trio.emulator.painter import Painter
+from nai_trio.emulator.inputs import UnreadablePictureError, open_picture
+from nai_trio.emulator.studio import Studio
 
-__all__ = ["Painter"]
+__all__ = ["Studio", "UnreadablePictureError", "open_picture"]

@@ -10,18 +10,23 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import deque
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, cast
 
+import attrs
 import trio
 
-from nai_trio.emulator.checks import refusal
-from nai_trio.emulator.cost import anlas_cost
-from nai_trio.emulator.http import BadRequestError, Link, Reply, Request, error_reply
-from nai_trio.emulator.jobs import Job, StreamKind, perform
-from nai_trio.emulator.settings import Settings, present
+from nai_trio.emulator.account import subscription
+from nai_trio.emulator.checks import Refusal
+from nai_trio.emulator.cost import ENCODING_COST, anlas_cost
+from nai_trio.emulator.encoding import Encoding, encode
+from nai_trio.emulator.generation import Generation
+from nai_trio.emulator.http import BadRequestError, Link, Reply, Request, error_reply, json_reply
+from nai_trio.emulator.jobs import Job, StreamKind, is_unpaid, perform
+from nai_trio.emulator.settings import present
+from nai_trio.errors import InvalidParamsError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from nai_trio.emulator.faults import Fault
     from nai_trio.transports import MemoryTransport
@@ -29,7 +34,19 @@ if TYPE_CHECKING:
 __all__ = ["Emulator"]
 
 _STREAM_PATH, _PLAIN_PATH = "/ai/generate-image-stream", "/ai/generate-image"
-_KEPT_JOBS = 1000
+_KEPT_JOBS, _KEPT_BYTES = 1000, 256 * 1024 * 1024
+_KEPT_ENCODINGS = 1000
+
+
+@attrs.frozen
+class _Accepted:
+    """A generation that may begin."""
+
+    job: Job
+    generation: Generation
+
+
+_Handler: TypeAlias = "Callable[[Request, bytes], Reply | _Accepted]"
 
 
 class Emulator:
@@ -38,14 +55,18 @@ class Emulator:
     Args:
         api_keys: the tokens it takes; None takes any that is not empty.
         step_delay: seconds between a sample's steps; 0 is as fast as possible.
-        anlas: the account's balance. A job that costs more is refused with 402; the balance never falls.
+        anlas: the account's balance. A job that costs more is refused with 402.
         opus: whether the account has the tier whose small jobs are free.
+        charge: whether the balance falls, by the cost of each job that begins and of each encoded vibe. A job that the
+            service gives up on gets its Anlas back.
 
     Raises:
         ModuleNotFoundError: Pillow is missing, which paints; says what to install.
 
     Attributes:
-        jobs: accepted generations, oldest first; the last 1000.
+        jobs: accepted generations, oldest first; the last 1000, or as many as came with 256 MiB.
+        encodings: vibes that were encoded, oldest first; the last 1000.
+        anlas: the balance now.
         connections: how many streams are being served now.
     """
 
@@ -56,6 +77,7 @@ class Emulator:
         step_delay: float = 0.0,
         anlas: int = 10_000,
         opus: bool = False,
+        charge: bool = False,
     ) -> None:
         if isinstance(api_keys, str):
             raise TypeError(f"api_keys: expected a collection of tokens, got one string {len(api_keys)} long")
@@ -64,13 +86,22 @@ class Emulator:
         from nai_trio.emulator import pictures  # noqa: F401, PLC0415 - a missing Pillow shows here, not in mid-stream
 
         self.jobs: list[Job] = []
+        self.encodings: list[Encoding] = []
         self.connections = 0
         self.step_delay = step_delay
         self.anlas = anlas
         self.opus = opus
+        self.charge = charge
         self._api_keys = None if api_keys is None else frozenset(api_keys)
         self._faults: deque[Fault] = deque()
         self._busy: set[str] = set()
+        self._sizes: deque[int] = deque()
+        self._endpoints: dict[str, tuple[tuple[str, ...], _Handler]] = {
+            _STREAM_PATH: (("POST",), self._generate),
+            _PLAIN_PATH: (("POST",), self._generate),
+            "/ai/encode-vibe": (("POST",), self._encode_vibe),
+            "/user/subscription": (("GET", "HEAD"), self._subscription),
+        }
 
     def inject(self, *faults: Fault) -> None:
         """Queue faults; each accepted generation from now on takes the next one."""
@@ -115,52 +146,82 @@ class Emulator:
             await link.reply(refused)
             return
         body = await link.read_body()
-        accepted = refused or self._accept(request, body)
-        if isinstance(accepted, Reply):
-            await link.reply(accepted)
+        answer = refused or self._endpoints[request.path][1](request, body)
+        if isinstance(answer, Reply):
+            await link.reply(answer)
         else:
-            await self._run(link, accepted, _token(request))
+            await self._run(link, answer, _token(request))
 
     def _refuse_head(self, request: Request) -> Reply | None:
         """What the head alone decides: 404, 405, 401."""
-        if request.path not in {_STREAM_PATH, _PLAIN_PATH}:
+        if request.path not in self._endpoints:
             return error_reply(404, "Not Found")
-        if request.method != "POST":
-            return error_reply(405, "Method Not Allowed", ("allow", "POST"))
+        methods = self._endpoints[request.path][0]
+        if request.method not in methods:
+            return error_reply(405, "Method Not Allowed", ("allow", ", ".join(methods)))
         token = _token(request)
         known = bool(token) if self._api_keys is None else token in self._api_keys
         return None if known else error_reply(401, "Unauthorized")
 
-    def _accept(self, request: Request, body: bytes) -> Job | Reply:
+    def _generate(self, request: Request, body: bytes) -> Reply | _Accepted:
         """The job that the body asks for, or why it gets none: 400, 402, 429."""
+        read = _read_json(body)
+        if isinstance(read, Reply):
+            return read
+        asked, kind = cast("dict[str, object]", read), _stream_kind(request, read)
         try:
-            asked = json.loads(body, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
-            return error_reply(400, "Validation error: request body must be JSON")
-        refused = refusal(asked)
-        if refused is not None:
-            return error_reply(refused.status, refused.message)
-        cost = anlas_cost(Settings.of(asked), opus=self.opus)
+            generation = Generation(asked, streamed=kind in {"sse", "msgpack"})
+        except InvalidParamsError as error:
+            return error_reply(400, str(error))
+        cost = anlas_cost(generation.settings, opus=self.opus)
         if cost > self.anlas:
             return error_reply(402, "Not enough Anlas")
         if _token(request) in self._busy:
             return error_reply(429, "Concurrent generation is locked")
-        return self._new_job(request, asked, cost)
+        job = Job(asked, request.path, kind, cost=cost, charged=self._take(cost))
+        self._keep(job, len(body))
+        return _Accepted(job, generation)
 
-    def _new_job(self, request: Request, asked: dict[str, object], cost: int) -> Job:
-        fault = self._faults.popleft() if self._faults else None
-        job = Job(asked, request.path, _stream_kind(request, asked), cost=cost, fault=fault)
+    def _take(self, cost: int) -> int:
+        charged = cost if self.charge else 0
+        self.anlas -= charged
+        return charged
+
+    def _keep(self, job: Job, size: int) -> None:
+        job.fault = self._faults.popleft() if self._faults else None
         self.jobs.append(job)
-        del self.jobs[:-_KEPT_JOBS]
-        return job
+        self._sizes.append(size)
+        while len(self.jobs) > _KEPT_JOBS or (len(self.jobs) > 1 and sum(self._sizes) > _KEPT_BYTES):
+            del self.jobs[0]
+            self._sizes.popleft()
 
-    async def _run(self, link: Link, job: Job, key: str) -> None:
+    def _encode_vibe(self, _request: Request, body: bytes) -> Reply:
+        """A vibe's token: 400 or 402 where there is none."""
+        asked = _read_json(body)
+        encoded = asked if isinstance(asked, Reply) else encode(asked)
+        if isinstance(encoded, Reply):
+            return encoded
+        if isinstance(encoded, Refusal):
+            return error_reply(encoded.status, encoded.message)
+        if self.anlas < ENCODING_COST:
+            return error_reply(402, "Not enough Anlas")
+        self._take(ENCODING_COST)
+        self.encodings.append(encoded)
+        del self.encodings[:-_KEPT_ENCODINGS]
+        named = ("content-disposition", f"attachment; filename={encoded.file_name}")
+        return Reply(200, encoded.token, "application/binary", (named,))
+
+    def _subscription(self, _request: Request, _body: bytes) -> Reply:
+        return json_reply(200, subscription(self.anlas, opus=self.opus))
+
+    async def _run(self, link: Link, accepted: _Accepted, key: str) -> None:
         """Do the job under the account's lock, and stop it when the peer leaves."""
+        job = accepted.job
         self._busy.add(key)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_watch, link, nursery.cancel_scope)
-                await _perform_unless_broken(link, job, self.step_delay)
+                await _perform_unless_broken(link, accepted, self.step_delay)
                 nursery.cancel_scope.cancel()
             if job.state == "running":
                 job.state = "disconnected"
@@ -168,7 +229,13 @@ class Emulator:
             if job.state == "running":
                 job.state = "failed"
             self._busy.discard(key)
+            self._give_back(accepted)
             job.done.set()
+
+    def _give_back(self, accepted: _Accepted) -> None:
+        if is_unpaid(accepted.job, accepted.generation):
+            self.anlas += accepted.job.charged
+            accepted.job.charged = 0
 
 
 async def _watch(link: Link, scope: trio.CancelScope) -> None:
@@ -176,9 +243,17 @@ async def _watch(link: Link, scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-async def _perform_unless_broken(link: Link, job: Job, step_delay: float) -> None:
+async def _perform_unless_broken(link: Link, accepted: _Accepted, step_delay: float) -> None:
     with contextlib.suppress(trio.BrokenResourceError):  # found out by sending: "running" stays, which means left
-        await perform(link, job, step_delay=step_delay)
+        await perform(link, accepted.job, accepted.generation, step_delay=step_delay)
+
+
+def _read_json(body: bytes) -> object:
+    """The decoded body, or the 400 for what is no JSON."""
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return error_reply(400, "Validation error: request body must be JSON")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -190,7 +265,7 @@ def _token(request: Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _stream_kind(request: Request, asked: dict[str, object]) -> StreamKind:
+def _stream_kind(request: Request, asked: object) -> StreamKind:
     if request.path == _PLAIN_PATH:
         return "json" if request.accepts("application/json") else "zip"
-    return "msgpack" if present(asked["parameters"]).get("stream") == "msgpack" else "sse"
+    return "msgpack" if present(present(asked).get("parameters")).get("stream") == "msgpack" else "sse"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import h11
 import pytest
 import trio
 import trio.testing
+from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -32,6 +35,23 @@ def make_request(**changes: Any) -> dict[str, Any]:
     parameters |= changes
     parameters = {name: value for name, value in parameters.items() if value is not None}
     return {"input": "1girl", "model": "nai-diffusion-4-5-full", "action": "generate", "parameters": parameters}
+
+
+def encode_picture(image: Image.Image, image_format: str = "PNG", **options: Any) -> str:
+    """A picture as a request carries it."""
+    buffer = io.BytesIO()
+    image.save(buffer, image_format, **options)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def add_characters(request: dict[str, Any], *characters: tuple[str, float, float], use_coords: bool = True) -> None:
+    """Put characters, (caption, x, y) each, into a request."""
+    prompt = {
+        "base_caption": "1girl",
+        "char_captions": [{"char_caption": text, "centers": [{"x": x, "y": y}]} for text, x, y in characters],
+    }
+    request["parameters"]["v4_prompt"] = {"caption": prompt, "use_coords": use_coords, "use_order": True}
+    request["parameters"]["use_coords"] = use_coords
 
 
 @attrs.define
@@ -114,6 +134,16 @@ async def connected(emulator: Emulator) -> AsyncIterator[Peer]:
 @pytest.fixture
 def request_body() -> Callable[..., dict[str, Any]]:
     return make_request
+
+
+@pytest.fixture
+def picture_text() -> Callable[..., str]:
+    return encode_picture
+
+
+@pytest.fixture
+def with_characters() -> Callable[..., None]:
+    return add_characters
 
 
 @pytest.fixture

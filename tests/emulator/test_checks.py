@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from nai_trio.emulator import Generation
 from nai_trio.emulator.checks import JOB_FAILED, failure, refusal
@@ -83,12 +84,121 @@ def test_nesting_is_bounded(request_body: Body) -> None:
         ("scale", 10.1), ("seed", -1), ("seed", 2**32), ("seed", 1.5), ("cfg_rescale", 1.1), ("sampler", "k_magic"),
         ("sampler", 3), ("noise_schedule", "linear"), ("strength", 1.5), ("noise", -1), ("image_format", "gif"),
         ("stream", "websocket"), ("stream", True), ("negative_prompt", 3), ("v4_prompt", "1girl"),
-        ("characterPrompts", {}), ("characterPrompts", ["x"]), ("sm", "yes"), ("use_coords", 1),
-        ("reference_image_multiple", "x"), ("params_version", 9),
+        ("characterPrompts", {}), ("sm", "yes"), ("use_coords", 1), ("reference_image_multiple", "x"),
+        ("params_version", 9), ("extra_noise_seed", -1), ("extra_noise_seed", 2**32), ("extra_noise_seed", "1"),
+        ("color_correct", 1), ("add_original_image", "no"), ("img2img", True), ("img2img", [0.7]),
+        ("inpaintImg2ImgStrength", 1.01), ("image", 5), ("mask", ["x"]), ("director_reference_images", "x"),
+        ("director_reference_descriptions", {}), ("reference_strength_multiple", 0.6), ("straight_alpha", 1),
     ],
 )  # fmt: skip
 def test_wrong_types_and_ranges_name_the_member(request_body: Body, name: str, value: object) -> None:
     assert message(request_body(**{name: value})).startswith(f"Validation error: {name} must be ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"characterPrompts": ["x"]}, "characterPrompts[0] must be an object"),
+        ({"characterPrompts": [{"prompt": 1}]}, "characterPrompts[0].prompt must be a string"),
+        ({"characterPrompts": [{}, {"center": {"x": 1.01}}]}, "characterPrompts[1].center.x must be a number of"),
+        ({"characterPrompts": [{"center": [0.5, 0.5]}]}, "characterPrompts[0].center must be an object"),
+        ({"characterPrompts": [{"enabled": 1}]}, "characterPrompts[0].enabled must be a boolean"),
+        ({"v4_prompt": {"caption": "1girl"}}, "v4_prompt.caption must be an object"),
+        ({"v4_prompt": {"caption": {"base_caption": 1}}}, "v4_prompt.caption.base_caption must be a string"),
+        ({"v4_prompt": {"caption": {"char_captions": {}}}}, "v4_prompt.caption.char_captions must be an array"),
+        (
+            {"v4_prompt": {"caption": {"char_captions": [{"centers": [{"x": 0.5, "y": -0.1}]}]}}},
+            "v4_prompt.caption.char_captions[0].centers[0].y must be a number of at least 0 and at most 1",
+        ),
+        ({"v4_negative_prompt": {"caption": []}}, "v4_negative_prompt.caption must be an object"),
+        ({"img2img": {"strength": 2}}, "img2img.strength must be a number"),
+        ({"img2img": {"color_correct": 0}}, "img2img.color_correct must be a boolean"),
+        ({"reference_image_multiple": [1]}, "reference_image_multiple[0] must be a string"),
+        ({"reference_image_multiple": ["AAAA"] * 17}, "reference_image_multiple must have at most 16 members, got 17"),
+        ({"reference_strength_multiple": [True]}, "reference_strength_multiple[0] must be a number"),
+        ({"reference_strength_multiple": [10**400]}, "reference_strength_multiple[0] must be a number"),
+        ({"reference_information_extracted_multiple": [1.1]}, "reference_information_extracted_multiple[0] must be"),
+        ({"director_reference_strength_values": [-0.1]}, "director_reference_strength_values[0] must be a number"),
+        (
+            {"director_reference_descriptions": [{"caption": {"base_caption": "pose"}}]},
+            "director_reference_descriptions[0].caption.base_caption must be one of character, style, character&style",
+        ),
+    ],
+)  # fmt: skip
+def test_wrong_inner_members_are_named_by_their_path(request_body: Body, changes: dict[str, Any], path: str) -> None:
+    assert message(request_body(**changes)).startswith(f"Validation error: {path}")
+
+
+@pytest.mark.parametrize("name", ["noise", "strength", "inpaintImg2ImgStrength", "cfg_rescale"])
+def test_shares_run_from_0_to_1_inclusive(request_body: Body, name: str) -> None:
+    assert refusal(request_body(**{name: 0})) is None
+    assert refusal(request_body(**{name: 1})) is None
+    assert message(request_body(**{name: 1.001})) == (
+        f"Validation error: {name} must be a number of at least 0 and at most 1"
+    )
+
+
+VIBES = {"reference_image_multiple": ["AAAA", "BBBB"], "reference_strength_multiple": [0.6, 0.2]}
+
+
+def test_vibes_and_their_strengths_are_parallel(request_body: Body) -> None:
+    assert refusal(request_body(**VIBES)) is None
+    assert message(request_body(**VIBES | {"reference_strength_multiple": [0.6]})) == (
+        "Validation error: reference_strength_multiple must have as many members as reference_image_multiple, "
+        "expected 2, got 1"
+    )
+    assert "expected 0, got 1" in message(request_body(reference_strength_multiple=[0.6]))
+    short = VIBES | {"reference_information_extracted_multiple": [1]}
+    assert message(request_body(**short)).startswith("Validation error: reference_information_extracted_multiple must")
+
+
+def test_v3_alone_needs_the_extraction_of_its_vibes(request_body: Body, picture_text: Callable[..., str]) -> None:
+    image = picture_text(Image.new("RGB", (8, 8)))
+    changes = {"reference_image_multiple": [image], "reference_strength_multiple": [0.6], "v4_prompt": None}
+    request = request_body(**changes) | {"model": "nai-diffusion-3"}
+    assert message(request).startswith("Validation error: reference_information_extracted_multiple must have as many")
+    request["parameters"]["reference_information_extracted_multiple"] = [1]
+    assert refusal(request) is None
+    request["parameters"]["reference_image_multiple"] = ["AAAA"]
+    assert message(request) == (
+        "Validation error: reference_image_multiple[0] is not a readable PNG, JPEG or WebP picture"
+    )
+
+
+REFERENCES = {
+    "director_reference_descriptions": [{"caption": {"base_caption": "character"}}],
+    "director_reference_information_extracted": [1],
+    "director_reference_strength_values": [1],
+    "director_reference_secondary_strength_values": [0],
+}
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCES))
+def test_references_and_what_goes_with_them_are_parallel(
+    request_body: Body, picture_text: Callable[..., str], name: str
+) -> None:
+    changes = REFERENCES | {"director_reference_images": [picture_text(Image.new("RGB", (8, 8)))]}
+    assert refusal(request_body(**changes)) is None
+    assert message(request_body(**changes | {name: []})) == (
+        f"Validation error: {name} must have as many members as director_reference_images, expected 1, got 0"
+    )
+
+
+@pytest.mark.parametrize("model", ["nai-diffusion-3", "nai-diffusion-4-full", "nai-diffusion-4-curated-preview"])
+def test_models_without_references_refuse_them(request_body: Body, model: str) -> None:
+    request = request_body(director_reference_images=["x"]) | {"model": model}
+    assert message(request) == f"Validation error: model {model} doesn't support character references"
+
+
+def test_a_picture_of_more_than_140_anlas_is_refused(request_body: Body) -> None:
+    def asked(steps: int) -> dict[str, Any]:
+        return request_body(width=2048, height=1536, steps=steps) | {"model": "nai-diffusion-5-full"}
+
+    assert refusal(asked(46)) is None
+    assert anlas_cost(Settings.of(asked(46))) == 140
+    assert message(asked(47)) == (
+        "Validation error: width, height and steps make a picture of 143 Anlas, maximum is 140"
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,6 +208,10 @@ def test_wrong_types_and_ranges_name_the_member(request_body: Body, name: str, v
         {"tag_hint_qt": 1}, {"reference_image_multiple": [], "reference_strength_multiple": []}, {"strength": 0.7},
         {"sampler": "k_dpm_2"}, {"params_version": 4}, {"inpaintImg2ImgStrength": 1}, {"stream": "msgpack"},
         {"controlnet_strength": 2}, {"sm": False, "sm_dyn": False, "autoSmea": False}, {"skip_cfg_above_sigma": 58},
+        {"extra_noise_seed": 4294967295, "color_correct": False, "add_original_image": True, "noise": 0.99},
+        {"img2img": {"strength": 0.7, "color_correct": True}}, {"mask": "not looked at outside of infill"},
+        {"reference_image_multiple": ["AAAA"], "reference_strength_multiple": [-0.5]},
+        {"v4_prompt": {"caption": {"base_caption": "x", "char_captions": [{"char_caption": "y"}]}, "use_order": None}},
         {"characterPrompts": [{"prompt": "a", "uc": "", "center": {"x": 0.5, "y": 0.5}, "enabled": True}]},
     ],
 )  # fmt: skip
@@ -150,7 +264,7 @@ def test_any_value_of_a_member_is_judged_and_what_passes_can_be_read(name: str, 
         ("nai-diffusion-4-5-full", {"width": 2048, "height": 2048}),
         ("nai-diffusion-4-5-full", {"width": 640, "height": 640, "n_samples": 7}),
         ("nai-diffusion-4-5-full", {"width": 832, "height": 1216, "n_samples": 5}),
-        ("nai-diffusion-5-full", {"reference_image_multiple": ["x"]}),
+        ("nai-diffusion-5-full", {"reference_image_multiple": ["AAAA"], "reference_strength_multiple": [1]}),
         ("nai-diffusion-4-5-full", {"v4_prompt": {"caption": {"char_captions": [{}] * 7}}}),
     ],
 )  # fmt: skip
@@ -220,5 +334,9 @@ def test_smea_strength_vibes_and_references_change_the_cost(request_body: Body) 
     assert cost(sm=True) == 20
     assert cost(action="img2img", strength=0.5) == 10
     assert cost(action="infill", inpaintImg2ImgStrength=0.25, strength=0.7) == 5
+    assert cost(action="generate", strength=0.5) == 20
+    assert cost("nai-diffusion-3", action="infill", inpaintImg2ImgStrength=0.25) == 20
+    assert cost(reference_image_multiple=["x"] * 4) == 20
     assert cost(reference_image_multiple=["x"] * 6) == 24
+    assert cost("nai-diffusion-3", reference_image_multiple=["x"] * 6) == 20
     assert cost(director_reference_images=["x"], n_samples=2) == 50

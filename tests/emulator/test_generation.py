@@ -52,8 +52,11 @@ def test_members_are_in_wire_order(request_body: Body) -> None:
     assert list(events[1]) == ["event_type", "samp_ix", "gen_id", "image"]
 
 
-def test_img2img_shows_as_many_frames_as_its_strength_leaves(request_body: Body) -> None:
-    request = request_body(steps=23, strength=0.7, image="x", width=64) | {"action": "img2img"}
+def test_img2img_shows_as_many_frames_as_its_strength_leaves(
+    request_body: Body, picture_text: Callable[..., str]
+) -> None:
+    image = picture_text(Image.new("RGB", (64, 64)))
+    request = request_body(steps=23, strength=0.7, image=image) | {"action": "img2img"}
     events = list(Generation(request).events())
     assert len(events) == 16
     assert events[0]["sigma"] != 20000
@@ -104,6 +107,43 @@ def test_comment_echoes_the_request_and_holds_the_constants(request_body: Body) 
     assert comment["cfg_sched_eligibility"] == "enable_for_post_summer_samplers"
     assert len(base64.b64decode(comment["signed_hash"], validate=True)) == 64
     assert {"ucPreset", "qualityToggle", "params_version"}.isdisjoint(comment)
+
+
+def test_comment_says_what_was_done_and_repeats_what_was_sent_of_vibes(
+    request_body: Body, picture_text: Callable[..., str]
+) -> None:
+    image = picture_text(Image.new("RGB", (64, 64)))
+    vibes = {
+        "reference_image_multiple": ["AAAA"],
+        "reference_strength_multiple": [0.4],
+        "reference_information_extracted_multiple": [0.9],
+    }
+    request = request_body(image=image, strength=1, **vibes) | {"action": "img2img"}
+    (final,) = Generation(request).finals()
+    comment = json.loads(opened(final["image"]).text["Comment"])  # type: ignore[attr-defined]
+    assert comment["request_type"] == "Img2ImgRequest"
+    assert comment["reference_strength_multiple"] == [0.4]
+    assert comment["reference_information_extracted_multiple"] == [0.9]
+    assert comment["director_reference_strengths"] is None
+    assert "reference_image_multiple" not in comment
+
+
+def test_comment_repeats_character_references(request_body: Body, picture_text: Callable[..., str]) -> None:
+    description = {"caption": {"base_caption": "style", "char_captions": []}, "legacy_uc": False}
+    request = request_body(
+        director_reference_images=[picture_text(Image.new("RGB", (64, 96), "orange"))],
+        director_reference_descriptions=[description],
+        director_reference_information_extracted=[1],
+        director_reference_strength_values=[0.5],
+        director_reference_secondary_strength_values=[0.25],
+    )
+    (final,) = Generation(request).finals()
+    comment = json.loads(opened(final["image"]).text["Comment"])  # type: ignore[attr-defined]
+    assert comment["director_reference_descriptions"] == [description]
+    assert comment["director_reference_strengths"] == [0.5]
+    assert comment["director_reference_secondary_strengths"] == [0.25]
+    assert comment["director_reference_information_extracted"] == [1]
+    assert comment["reference_strength_multiple"] == []
 
 
 def test_plain_jobs_say_that_they_were_not_streamed(request_body: Body) -> None:
