@@ -36,23 +36,44 @@ if TYPE_CHECKING:
     )
     from nai_trio.headers import Headers
     from nai_trio.options import Retry, Timeouts
-    from nai_trio.params import Character, ImageParams
+    from nai_trio.params import (
+        AnlasEstimate,
+        Character,
+        CharacterReference,
+        ControlNet,
+        EncodedVibe,
+        ImageParams,
+        ImageToImage,
+        Inpaint,
+        Vibe,
+        VibeFile,
+        read_vibes,
+        write_vibes,
+    )
     from nai_trio.protocol.chunks import FinalChunk, IntermediateChunk, RetryChunk, UnknownChunk
     from nai_trio.protocol.limits import Limits
+    from nai_trio.protocol.subscription import Subscription
     from nai_trio.stream import ImageStream
+    from nai_trio.vibe_cache import VibeCache
 
 __all__ = [
+    "AnlasEstimate",
     "AuthenticationError",
     "Character",
+    "CharacterReference",
     "ConcurrencyLockedError",
     "ConflictError",
     "ConnectError",
+    "ControlNet",
+    "EncodedVibe",
     "FinalChunk",
     "GenerationError",
     "HTTPStatusError",
     "Headers",
     "ImageParams",
     "ImageStream",
+    "ImageToImage",
+    "Inpaint",
     "IntermediateChunk",
     "InvalidParamsError",
     "InvalidRequestError",
@@ -71,12 +92,29 @@ __all__ = [
     "RetryChunk",
     "ServerError",
     "StreamInterrupted",
+    "Subscription",
     "Timeouts",
     "UnknownChunk",
+    "Vibe",
+    "VibeCache",
+    "VibeFile",
     "__version__",
+    "read_vibes",
+    "write_vibes",
 ]
 
-_HOMES = ("errors", "headers", "protocol.chunks", "protocol.limits", "options", "params", "stream", "client")
+_HOMES = (
+    "errors",
+    "headers",
+    "protocol.chunks",
+    "protocol.limits",
+    "options",
+    "protocol.subscription",
+    "params",
+    "vibe_cache",
+    "stream",
+    "client",
+)
 """The modules that define these names, lightest first, so that a light name loads nothing heavy."""
 
 

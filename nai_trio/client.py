@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import trio
 
+from nai_trio.account import AccountNamespace
 from nai_trio.address import parse_base_url
 from nai_trio.errors import InvalidParamsError, MissingAPIKeyError
 from nai_trio.image import ImageNamespace
@@ -14,6 +15,7 @@ from nai_trio.options import Retry, Timeouts
 from nai_trio.pool import ConnectionPool
 from nai_trio.protocol.credentials import APIKey
 from nai_trio.protocol.limits import Limits
+from nai_trio.vibe_cache import VibeCache
 
 if TYPE_CHECKING:
     import ssl
@@ -25,6 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["NovelAI"]
 
 DEFAULT_IMAGE_BASE = "https://image.novelai.net"
+
+
+class ServiceOptions(TypedDict):
+    """What every exchange with the service is made with."""
+
+    api_key: APIKey
+    host: str
+    limits: Limits
+    path_prefix: str
 
 
 class NovelAI:
@@ -40,6 +51,8 @@ class NovelAI:
         timeouts: how long to wait for what.
         retry: when to send again; by default never.
         limits: how much to accept.
+        vibe_cache: where encoded vibes are kept: a folder, for the next run of the program too, or a `VibeCache`, which
+            clients can share. By default in memory, as long as the client lives.
         proxy: not in this version: give a transport instead.
         ssl_context: for TLS; by default a shared one that verifies against the system's store. Given one, there is
             TLS to an https base even over a transport that is secure by itself.
@@ -47,6 +60,8 @@ class NovelAI:
 
     Attributes:
         image: picture generation.
+        account: what the key's account has.
+        vibe_cache: where encoded vibes are kept.
 
     Raises:
         MissingAPIKeyError: no key is given and the environment has none.
@@ -62,6 +77,7 @@ class NovelAI:
         timeouts: Timeouts | None = None,
         retry: Retry | None = None,
         limits: Limits | None = None,
+        vibe_cache: VibeCache | str | os.PathLike[str] | None = None,
         proxy: None = None,
         ssl_context: ssl.SSLContext | None = None,
         allow_plain_http: bool = False,
@@ -73,7 +89,9 @@ class NovelAI:
         self.timeouts = timeouts or Timeouts()
         self.retry = retry or Retry()
         self.limits = limits or Limits()
+        self.vibe_cache = vibe_cache if isinstance(vibe_cache, VibeCache) else VibeCache(vibe_cache)
         self.image = ImageNamespace(self)
+        self.account = AccountNamespace(self)
         self._transport = transport or _default_transport()
         self._ssl_context = ssl_context
         self._pool: ConnectionPool | None = None
@@ -91,6 +109,16 @@ class NovelAI:
         if self._pool is None:
             raise trio.ClosedResourceError("this client is not open: use it inside `async with NovelAI() as client`")
         return self._pool
+
+    @property
+    def service(self) -> ServiceOptions:
+        """The keyword arguments that exchanges of this client are made with."""
+        return {
+            "api_key": self.api_key,
+            "host": self.base_url.origin.netloc,
+            "limits": self.limits,
+            "path_prefix": self.base_url.path,
+        }
 
     async def __aenter__(self) -> Self:
         if self._entered:

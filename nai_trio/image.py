@@ -1,24 +1,25 @@
-"""`client.image`: picture generation."""
+"""`client.image`: picture generation, and the encoding of vibes for it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NoReturn, Unpack
+from typing import TYPE_CHECKING, Unpack, get_args
 
-import trio
-
-from nai_trio.errors import InvalidParamsError, NetworkError, NovelAIError
-from nai_trio.params import ImageFields, ImageParams
-from nai_trio.protocol.exchange import ImageExchange
-from nai_trio.stream import ImageStream
+from nai_trio.errors import InvalidParamsError
+from nai_trio.generation import Generation
+from nai_trio.params import EncodedVibe, ImageFields, ImageParams, StreamKind, Vibe
+from nai_trio.params.support import check_stream
+from nai_trio.protocol.exchange import endpoint_of
+from nai_trio.vibes import encode_vibe, model_with_vibes
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
-    from types import TracebackType
 
     from nai_trio.client import NovelAI
-    from nai_trio.params import StreamKind
-    from nai_trio.pool import Connection, ConnectionPool
+    from nai_trio.params import ModelId
+    from nai_trio.pictures import ImageInput
     from nai_trio.protocol.chunks import FinalChunk
+    from nai_trio.protocol.exchange import Delivery
+    from nai_trio.stream import ImageStream
 
 __all__ = ["ImageNamespace"]
 
@@ -41,6 +42,9 @@ class ImageNamespace:
         Entering the block sends the request and waits for the response's head, so a refusal raises there. Leaving it,
         at any point and for any reason, closes the connection at once.
 
+        Pictures that belong to the request are read and prepared when the block is entered, in a worker thread; vibes
+        that are still pictures are encoded then, where the model wants that (2 Anlas each; see `encode_vibe`).
+
         Args:
             params: what to generate; or give the fields of `ImageParams` as keywords instead.
             stream: the framing on the wire, "sse" or "msgpack"; the chunks are the same.
@@ -51,19 +55,26 @@ class ImageNamespace:
                 is sent. Entering the block and iterating raise the errors listed at `ImageStream`.
         """
         params = _params(params, fields)
-        if stream is None:
+        if stream not in get_args(StreamKind):
             raise InvalidParamsError.for_field("stream", stream, "'sse' or 'msgpack'")
-        params.to_wire(stream=stream)  # an unknown framing, or a model that does not stream, is refused here
-        return _Generation(self._client, params, stream)
+        check_stream(params, stream)
+        return Generation(self._client, params, stream)
 
-    async def generate(self, params: ImageParams | None = None, /, **fields: Unpack[ImageFields]) -> list[FinalChunk]:
+    async def generate(
+        self,
+        params: ImageParams | None = None,
+        /,
+        *,
+        stream: Delivery | None = None,
+        **fields: Unpack[ImageFields],
+    ) -> list[FinalChunk]:
         """Generate, and return the finished pictures, ordered by `samp_ix`.
-
-        Uses the streaming endpoint in its smaller framing where the model streams (a stalled generation then shows
-        early, and errors carry the last previews), else the one that answers with a ZIP.
 
         Args:
             params: what to generate; or give the fields of `ImageParams` as keywords instead.
+            stream: how the pictures come: "sse" or "msgpack" over the endpoint that streams, "zip" or "json" over the
+                one that answers with the finals alone. None is "msgpack" where the model streams, else "zip".
+                docs/client.md ("The plain endpoint") says what is better when.
             **fields: the fields of `ImageParams`.
 
         Raises:
@@ -74,11 +85,38 @@ class ImageNamespace:
             GenerationError: the service gave up on the job.
         """
         params = _params(params, fields)
-        kind: Literal["msgpack"] | None = "msgpack" if params.info.streams else None
-        async with _Generation(self._client, params, kind) as stream:
-            async for _ in stream:
+        if stream is None:
+            stream = "msgpack" if params.info.streams else "zip"
+        check_stream(params, endpoint_of(stream).stream)
+        async with Generation(self._client, params, stream) as chunks:
+            async for _ in chunks:
                 pass
-            return stream.finals
+            return chunks.finals
+
+    async def encode_vibe(
+        self, image: ImageInput, *, model: ModelId = "nai-diffusion-4-5-full", information_extracted: float = 0.7
+    ) -> EncodedVibe:
+        """Encode a picture as a vibe, for `ControlNet`; or take the encoding from the client's `VibeCache`.
+
+        The service charges 2 Anlas for each picture, family of models, and share of information. What it has encoded
+        costs nothing again: the client keeps it, and tasks that ask for the same at once pay once.
+
+        Args:
+            image: bytes or path of a PNG, JPEG or WebP, or a Pillow image; read in a worker thread.
+            model: a V4 or V4.5 model; the vibe is for models with the same `ModelInfo.vibe_encoding`.
+            information_extracted: how much of the picture is used, 0.01 to 1.
+
+        Raises:
+            InvalidParamsError: the picture cannot be read, or the model takes no encoded vibes; no byte was sent.
+            HTTPStatusError: the service refused.
+            NetworkError: the connection failed, fell silent, or ended too early.
+            ProtocolError: the service sent what it must not.
+        """
+        info = model_with_vibes(model)
+        vibe = Vibe(image, information_extracted=information_extracted)
+        if isinstance(vibe.image, EncodedVibe):
+            raise InvalidParamsError.for_field("image", image, "a picture; this one is encoded already")
+        return await encode_vibe(self._client, vibe.image, info=info, information_extracted=vibe.information_extracted)
 
 
 def _params(params: ImageParams | None, fields: ImageFields) -> ImageParams:
@@ -90,71 +128,3 @@ def _params(params: ImageParams | None, fields: ImageFields) -> ImageParams:
         given = ", ".join(sorted(fields))
         raise InvalidParamsError(f"expected an ImageParams or its fields, got both (fields: {given})")
     return params
-
-
-class _Generation:
-    """The block around one generation."""
-
-    def __init__(self, client: NovelAI, params: ImageParams, kind: StreamKind | None) -> None:
-        self._client = client
-        self._params = params
-        self._kind = kind
-        self._entered = False
-        self._stream: ImageStream | None = None
-
-    async def __aenter__(self) -> ImageStream:
-        if self._entered:
-            raise RuntimeError("this generation was entered before: call generate_stream() again")
-        self._entered = True
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                self._stream = await self._open()
-            except NovelAIError as error:
-                delay = self._client.retry.delay(attempt, error)
-                if delay is None:
-                    raise
-            else:
-                return self._stream
-            await trio.sleep(delay)
-
-    def __aiter__(self) -> NoReturn:
-        raise TypeError("a generation is entered first: `async with client.image.generate_stream(...) as stream`")
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._stream is not None:
-            await self._stream.leave()
-        if exc is None:
-            await trio.lowlevel.checkpoint()
-
-    async def _open(self) -> ImageStream:
-        """One attempt. A kept connection that dies under the request is replaced once: nothing was sent whole."""
-        pool = self._client.pool  # of this attempt: when it is over, the client may have another
-        connection = await pool.acquire()
-        try:
-            return await self._start(connection, pool)
-        except NetworkError as error:
-            if error.billing_unknown or not connection.reused:
-                raise
-        return await self._start(await pool.acquire(fresh=True), pool)
-
-    async def _start(self, connection: Connection, pool: ConnectionPool) -> ImageStream:
-        client = self._client
-        exchange = ImageExchange(
-            self._params,
-            api_key=client.api_key,
-            host=client.base_url.origin.netloc,
-            stream=self._kind,
-            limits=client.limits,
-            path_prefix=client.base_url.path,
-        )
-        stream = ImageStream(exchange, connection, pool, client.timeouts)
-        try:
-            await stream.start()
-        except BaseException:
-            await stream.leave()
-            raise
-        return stream

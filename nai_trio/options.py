@@ -46,13 +46,13 @@ class Timeouts:
 
 @attrs.frozen(kw_only=True)
 class Retry:
-    """When a generation that failed is sent again: only where it cannot have been billed.
+    """When a request that failed is sent again: only where it cannot have been billed.
 
     That is: the request was never sent whole, or the answer was 429, 502, 503 or 504. After a 2xx head nothing is ever
     sent again. The default sends once.
 
     Attributes:
-        attempts: how often a generation is sent in all; 1 or more.
+        attempts: how often a request is sent in all; 1 or more.
         first_delay: seconds before the second attempt; doubled before each further one.
         max_delay: the longest wait in seconds; a `Retry-After` beyond it gives up instead.
     """

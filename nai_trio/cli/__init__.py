@@ -3,8 +3,13 @@
 `main` is all that is loaded before it is known that the extra's packages are there; each command loads what it needs
 when it runs, so that `--help` is quick.
 
-    main --> app (click) --> generate --> job --> run --> album (files), screen (progress), streams (stdout, stderr)
+    main --> app (click) --> generate --> wishes --> job --> run --> album (files), display (progress)
+                         --> account               streams (stdout, stderr)  report (how it ended)
                          --> emulate
+
+`options` is the table of what `ImageParams` has; `wishes` lays the options over the file of `--params` (`params_file`)
+and the picture of `--like`; `naming` says in errors what the user called things; `syntax` reads an option whose text
+holds several values.
 """
 
 from __future__ import annotations

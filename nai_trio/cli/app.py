@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["run_app"]
 
-_COMMANDS = ("generate", "emulate")
+_COMMANDS = ("generate", "account", "emulate")
 """Each is a module of this package and the command in it, of the same name, loaded when it is asked for."""
 
 
+_PERIOD: Final = re.compile(r"(?<!\.)\.$")
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -51,10 +53,10 @@ def run_app(arguments: Sequence[str] | None) -> int:
     try:
         code = app.main(arguments, prog_name="nai-trio", standalone_mode=False)
     except click.ClickException as error:
-        streams.error(error.format_message().rstrip(".") + _hint(error))
+        streams.error(_PERIOD.sub("", error.format_message()) + _hint(error))
         return USAGE
     except InvalidParamsError as error:
-        from nai_trio.cli.options import usage_text  # noqa: PLC0415 - loaded by then
+        from nai_trio.cli.naming import usage_text  # noqa: PLC0415 - loaded by then
 
         streams.error(usage_text(error))
         return exit_code(error)

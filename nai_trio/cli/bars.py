@@ -42,7 +42,7 @@ class BarDisplay(Display):
     Args:
         streams: cleans what notices say.
         labels: what to call each sample.
-        steps: how many steps were asked for.
+        steps: how many steps are taken.
     """
 
     def __init__(self, streams: Streams, *, labels: Sequence[str], steps: int) -> None:

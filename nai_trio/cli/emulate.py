@@ -58,6 +58,9 @@ _CODES: Final = (0, 1, 2, 7)
 @_option("--allow-remote", is_flag=True, help="Listen on an address that other machines can reach.")
 @_option("--key", "keys", multiple=True, help="An API key to accept, made up by you; may be repeated (default: any).")
 @_option("--pace", type=click.FloatRange(0, 60), default=0, show_default=True, metavar="S", help="Seconds per step.")
+@_option("--anlas", type=click.IntRange(0), default=10_000, show_default=True, metavar="N", help="Every key's balance.")
+@_option("--opus", is_flag=True, help="Every key has Opus, whose small pictures are free.")
+@_option("--charge", is_flag=True, help="Let the balance fall by what is generated and encoded.")
 @_option("--fault", "faults", multiple=True, metavar="SPEC", help="What shall go wrong, once; may be repeated.")
 @click.pass_context
 def emulate(ctx: click.Context, /, **values: Any) -> None:
@@ -78,8 +81,8 @@ def _emulate(
     host: str,
     allow_remote: bool,
     keys: Sequence[str],
-    pace: float,
     faults: Sequence[str],
+    **account: Any,
 ) -> int:
     import trio  # noqa: PLC0415 - as above
 
@@ -87,16 +90,16 @@ def _emulate(
 
     if not (allow_remote or Origin("http", host, port).is_loopback):
         raise click.UsageError(f"--host {host} can be reached from other machines; give --allow-remote if you mean it")
-    emulator = _build(keys, pace, faults)
+    emulator = _build(keys, faults, **account)
     trio.run(partial(_serve, emulator, host, port, stop, any_key=not keys))
     return OK
 
 
-def _build(keys: Sequence[str], pace: float, faults: Sequence[str]) -> Emulator:
+def _build(keys: Sequence[str], faults: Sequence[str], *, pace: float, **account: Any) -> Emulator:
     from nai_trio.emulator import Emulator  # noqa: PLC0415 - draws with Pillow, which takes long to load
     from nai_trio.emulator.faults import parse_fault  # noqa: PLC0415
 
-    emulator = Emulator(api_keys=keys or None, step_delay=pace)
+    emulator = Emulator(api_keys=keys or None, step_delay=pace, **account)
     try:
         emulator.inject(*map(parse_fault, faults))
     except ValueError as error:

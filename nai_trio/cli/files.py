@@ -18,7 +18,7 @@ from nai_trio.cli.exit_codes import OutputError
 if TYPE_CHECKING:
     from nai_trio.protocol.chunks import FinalChunk, ImageFormat, IntermediateChunk
 
-__all__ = ["SUFFIXES", "Targets", "write_atomic"]
+__all__ = ["SUFFIXES", "Targets", "check_folder", "write_atomic"]
 
 SUFFIXES: Final[dict[ImageFormat, str]] = {"png": ".png", "webp": ".webp", "jpeg": ".jpg", "unknown": ".bin"}
 _IMAGE_SUFFIXES: Final = {".png", ".webp", ".jpg", ".jpeg", ".gif", ".bmp", ".avif"}
@@ -71,10 +71,9 @@ class Targets:
         """
         for samp_ix in range(self.samples):
             _check_file(self.final(samp_ix, self.expected))
-        _check_folder(self.output.parent)
+        check_folder(self.output.parent)
         if self.previews is not None:
-            _make_folder(self.previews)
-            _check_folder(self.previews)
+            check_folder(self.previews, make=True)
 
     def _named(self, samp_ix: int, ending: str) -> Path:
         stem = self.output.stem if self.output.suffix.lower() in _IMAGE_SUFFIXES else self.output.name
@@ -124,8 +123,20 @@ def _check_file(path: Path) -> None:
         raise _cannot("write", path, error) from error
 
 
-def _check_folder(folder: Path) -> None:
-    """Only an attempt tells: permissions, read-only mounts and quotas are all asked at once."""
+def check_folder(folder: Path, *, make: bool = False) -> None:
+    """Make sure that files can be made in a folder.
+
+    Only an attempt tells: permissions, read-only mounts and quotas are all asked at once.
+
+    Args:
+        folder: the folder.
+        make: make it if only it itself is missing.
+
+    Raises:
+        OutputError: they cannot.
+    """
+    if make:
+        _make_folder(folder)
     if not folder.is_dir():
         raise OutputError(f"no such folder: {folder}")
     try:

@@ -6,63 +6,79 @@ Errors are one line on stderr and an exit code, with `--json` too: a program rea
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from nai_trio.cli.exit_codes import OK, exit_code, signal_code
-from nai_trio.cli.options import TABLES, params_from_options, picture_options
+from nai_trio.cli.exit_codes import OK
+from nai_trio.cli.options import TABLES, picture_options
 from nai_trio.cli.sections import Decorator, SectionedCommand, SectionOption
-from nai_trio.errors import AuthenticationError, NotFoundError, RateLimitError
+from nai_trio.cli.service import PACE, read_service, service_option, service_options
 
 if TYPE_CHECKING:
-    from nai_trio.cli.album import Album
     from nai_trio.cli.files import Targets
-    from nai_trio.cli.job import Job, Service
-    from nai_trio.cli.run import Ending
+    from nai_trio.cli.job import Job
+    from nai_trio.cli.naming import Naming
     from nai_trio.cli.stopping import StopSignals
     from nai_trio.cli.streams import Streams
-    from nai_trio.errors import NovelAIError
+    from nai_trio.cli.wishes import Request
     from nai_trio.params import ImageParams
+    from nai_trio.protocol.exchange import Delivery
 
 __all__ = ["generate"]
 
-_PACE = 0.2
-"""Seconds per step of the emulator: slow enough to watch, as in a demonstration."""
+_EXAMPLES: Final = (
+    'nai-trio generate "1girl, cat ears" -o cat.png --steps 28',
+    'nai-trio generate "at night" --i2i cat.png --strength 0.6 -o night.png',
+    "nai-trio generate --like cat.png --seed 7 -o another.png",
+    "nai-trio generate --params cat.toml --estimate",
+)
+_DELIVERIES: Final = ("sse", "msgpack", "zip", "json")
+_STREAMED: Final = frozenset({"sse", "msgpack"})
 
 
 def _output(*declarations: str, **attributes: Any) -> Decorator:
     return click.option(*declarations, cls=SectionOption, section="Output", **attributes)
 
 
-def _service(*declarations: str, **attributes: Any) -> Decorator:
-    return click.option(*declarations, cls=SectionOption, section="Service", **attributes)
+def _given(*declarations: str, **attributes: Any) -> Decorator:
+    return click.option(*declarations, cls=SectionOption, section="Parameters from files", **attributes)
 
 
-@click.command(cls=SectionedCommand, tables=TABLES, short_help="Generate pictures, and watch them form.")
-@click.argument("prompt")
-@_output("-o", "--output", required=True, type=click.Path(path_type=Path), help="Where to write the picture.")
+def _cost(*declarations: str, **attributes: Any) -> Decorator:
+    return click.option(*declarations, cls=SectionOption, section="Cost", **attributes)
+
+
+@click.command(
+    cls=SectionedCommand, examples=_EXAMPLES, tables=TABLES, short_help="Generate pictures, and watch them form."
+)
+@click.argument("prompt", required=False)
+@_output("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to write the picture.")
 @_output("--previews", type=click.Path(path_type=Path), metavar="DIR", help="Write every preview here, as sSS_NNN.jpg.")
 @_output("--json", "json_lines", is_flag=True, help="One JSON line per event on stdout, without picture bytes.")
+@_given("--params", metavar="FILE", help="Fields of ImageParams by their names, as .toml or .json.")
+@_given("--like", metavar="FILE", help="What a finished picture was made from, out of its metadata.")
+@_cost("--estimate", is_flag=True, help="Print what it would cost in Anlas, and send nothing; needs no key, no -o.")
+@_cost("--opus", is_flag=True, help="The account has Opus, whose small pictures are free.")
 @picture_options
-@_service("--stream", type=click.Choice(["sse", "msgpack"]), help="The framing on the wire (default: sse).")
-@_service("--emulator", is_flag=True, help="Ask an emulator in this process: no key, no account, no network.")
-@_service("--pace", type=click.FloatRange(0, 60), metavar="SECONDS", help=f"Its seconds per step (default: {_PACE}).")
-@_service("--image-base", metavar="URL", help="Where the service is (default: NOVELAI_IMAGE_BASE, else the real one).")
-@_service("--allow-plain-http", is_flag=True, help="Take an http:// URL off this machine, where others can listen.")
-@_service("--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Give up after so long in all.")
+@service_option("--stream", type=click.Choice(_DELIVERIES), metavar="KIND", help="How the pictures come: sse,"
+                " msgpack, or without previews zip, json (default: sse, for V3 zip).")  # fmt: skip
+@service_option("--vibe-cache", type=click.Path(path_type=Path), metavar="DIR", help="Keep encoded vibes here: the same"
+                " one again costs nothing.")  # fmt: skip
+@service_options
+@service_option("--pace", type=click.FloatRange(0, 60), metavar="SECONDS", help=f"The emulator's seconds per step "
+                f"(default: {PACE}).")  # fmt: skip
 @click.pass_context
 def generate(ctx: click.Context, /, **values: Any) -> None:
     """Generate pictures of PROMPT, and watch them form.
 
     The API key is read from the environment variable NOVELAI_API_KEY.
 
-    Pictures are written whole or not at all: out.png, or out_0.png, out_1.png, ... where there are several; the ending
-    follows the picture's real format. Their paths go to stdout, progress to stderr. Whatever ends a generation early
-    (Ctrl-C, too), the pictures that came are kept, and for the others the last preview, as out.preview.jpg.
+    Options go before the file of --params, and that before the picture of --like.
 
-    With --json, stdout has a line per event instead ("intermediate", "final", "retry", ...), with the path of its file.
-    Errors, and what was kept of a generation that ended early, are lines on stderr.
+    Pictures are written whole or not at all; their paths go to stdout, everything else to stderr. Several are named
+    out_0.png, out_1.png, ...; the ending follows the real format. Whatever ends a generation early (Ctrl-C, too), what
+    arrived is kept: for a picture that is missing, its last preview, as out.preview.jpg.
     """
     from nai_trio.cli.stopping import StopSignals  # noqa: PLC0415 - loads trio, which --help does not need
 
@@ -73,131 +89,100 @@ def generate(ctx: click.Context, /, **values: Any) -> None:
 def _generate(
     stop: StopSignals,
     *,
-    prompt: str,
-    output: Path,
+    output: Path | None,
     previews: Path | None,
     json_lines: bool,
+    estimate: bool,
+    opus: bool,
     timeout: float | None,
     **values: Any,
 ) -> int:
-    from nai_trio.cli.files import Targets  # noqa: PLC0415 - as above
+    from nai_trio.cli.files import Targets, check_folder  # noqa: PLC0415 - as above
     from nai_trio.cli.streams import Streams  # noqa: PLC0415
+    from nai_trio.cli.wishes import read_request  # noqa: PLC0415 - pictures are looked at: it is quick, --help quicker
 
-    job = _read_job(prompt, output, timeout, values)
-    params = job.params
+    _check_usage(output, estimate=estimate, opus=opus)
+    request = read_request(values, output=output)
+    if estimate:
+        return _estimate(request.params, opus=opus, json_lines=json_lines)
+    assert output is not None  # noqa: S101 - see _check_usage
+    job = _read_job(request, timeout, values, previews=previews)
+    params = request.params
     targets = Targets(output=output, samples=params.n_samples, expected=params.image_format, previews=previews)
     targets.check()
+    if job.service.vibe_cache is not None:
+        check_folder(job.service.vibe_cache, make=True)
     streams = Streams(secret=job.service.api_key)
-    return _run(job, targets, streams, stop, json_lines=json_lines)
+    return _run(job, targets, streams, stop, request.naming, json_lines=json_lines)
 
 
-def _read_job(prompt: str, output: Path, timeout: float | None, values: dict[str, Any]) -> Job:
-    """The job that the options ask for; every mistake in them comes to light here.
+def _check_usage(output: Path | None, *, estimate: bool, opus: bool) -> None:
+    if opus and not estimate:
+        raise click.UsageError("--opus needs --estimate")
+    if output is None and not estimate:
+        raise click.UsageError("missing option '-o' / '--output': where to write the picture")
+    if output is not None and output.name in ("", "..", "-"):
+        raise click.UsageError(f"--output: expected a file's path, got {str(output)!r}")
+
+
+def _estimate(params: ImageParams, *, opus: bool, json_lines: bool) -> int:
+    from nai_trio.cli.estimate import print_estimate  # noqa: PLC0415 - as above
+    from nai_trio.cli.exit_codes import exit_code  # noqa: PLC0415
+    from nai_trio.cli.streams import Streams  # noqa: PLC0415
+
+    streams = Streams()
+    print_estimate(params, streams, opus=opus, json_lines=json_lines)
+    if streams.failure is None:
+        return OK
+    streams.error(str(streams.failure))
+    return exit_code(streams.failure)
+
+
+def _read_job(request: Request, timeout: float | None, values: dict[str, Any], *, previews: Path | None) -> Job:
+    """The job that the options ask for.
 
     Raises:
+        click.UsageError: options contradict each other.
         InvalidParamsError: an option is wrong.
         MissingAPIKeyError: there is no key.
     """
     from nai_trio.cli.job import Job  # noqa: PLC0415 - as above
 
-    emulator, pace = values.pop("emulator"), values.pop("pace")
-    image_base, allow_plain_http = values.pop("image_base"), values.pop("allow_plain_http")
-    stream = values.pop("stream")
-    if output.name in ("", "..", "-"):
-        raise click.UsageError(f"--output: expected a file's path, got {str(output)!r}")
-    if values["image_format"] is None and output.suffix.lower() == ".webp":
-        values["image_format"] = "webp"
-    params = params_from_options(prompt, values)
-    return Job(
-        params=params,
-        stream=_framing(params, stream),
-        service=_read_service(emulator, pace, image_base, allow_plain_http=allow_plain_http),
-        timeout=timeout,
-    )
+    names = ("emulator", "pace", "image_base", "allow_plain_http", "vibe_cache")
+    delivery = _delivery(request.params, values["stream"])
+    if previews is not None and values["stream"] is not None and delivery not in _STREAMED:
+        raise click.UsageError(f"--previews needs a stream of them, and --stream {delivery} is none")
+    service = read_service(**{name: values[name] for name in names})
+    return Job(params=request.params, stream=delivery, service=service, timeout=timeout)
 
 
-def _framing(params: ImageParams, asked: Literal["sse", "msgpack"] | None) -> Literal["sse", "msgpack"] | None:
-    """The framing to use; None for a model that does not stream, unless one was asked for by name."""
+def _delivery(params: ImageParams, asked: Delivery | None) -> Delivery:
+    """How the pictures shall come: as asked, else with previews where the model has them."""
+    from nai_trio.params.support import check_stream  # noqa: PLC0415 - as above
+
     if asked is None:
-        return "sse" if params.info.streams else None
-    params.to_wire(stream=asked)  # refuses what the model cannot do
+        return "sse" if params.info.streams else "zip"
+    if asked in _STREAMED:
+        check_stream(params, asked)  # refuses what the model cannot do
     return asked
 
 
-def _read_service(emulator: bool, pace: float | None, image_base: str | None, *, allow_plain_http: bool) -> Service:
-    from nai_trio.cli.job import EMULATOR_KEY, Service, service_from_environment  # noqa: PLC0415 - as above
-
-    if emulator:
-        if image_base is not None:
-            raise click.UsageError("--emulator and --image-base exclude each other")
-        return Service(api_key=EMULATOR_KEY, emulator_pace=_PACE if pace is None else pace)
-    if pace is not None:
-        raise click.UsageError("--pace needs --emulator")
-    service = service_from_environment(image_base=image_base, allow_plain_http=allow_plain_http)
-    service.client()  # its settings are checked before files are
-    return service
-
-
-def _run(job: Job, targets: Targets, streams: Streams, stop: StopSignals, *, json_lines: bool) -> int:
+def _run(job: Job, targets: Targets, streams: Streams, stop: StopSignals, naming: Naming, *, json_lines: bool) -> int:
     import trio  # noqa: PLC0415 - as above
 
     from nai_trio.cli.album import Album  # noqa: PLC0415
     from nai_trio.cli.display import open_display  # noqa: PLC0415
+    from nai_trio.cli.report import tell_ending  # noqa: PLC0415
     from nai_trio.cli.run import run_job  # noqa: PLC0415
+    from nai_trio.cli.streams import warnings_as_notes  # noqa: PLC0415
 
     labels = [targets.final(samp_ix, targets.expected).name for samp_ix in range(targets.samples)]
-    display = open_display(streams, labels=labels, steps=job.params.steps, json_lines=json_lines)
-    with display:
-        if job.stream is None:
+    display = open_display(streams, labels=labels, steps=job.params.steps_taken, json_lines=json_lines)
+    with display, warnings_as_notes(streams):
+        if not job.params.info.streams:
             display.notice(f"{job.params.model} does not stream: there are no previews")
         album = Album(targets, job.params.seed, display=display, streams=streams, json_lines=json_lines)
         ending = trio.run(run_job, job, album, stop)
     for path in () if json_lines else album.paths:
         streams.path(path)
-    return _tell_stderr(job, album, ending, streams, stop)
-
-
-def _tell_stderr(job: Job, album: Album, ending: Ending, streams: Streams, stop: StopSignals) -> int:
-    """Say how it ended, and return the code for it: a signal counts before an error, that before a file."""
-    code = OK
-    if ending.stopped and stop.received is not None:
-        streams.note(f"stopped by {stop.received.name}, connection closed; {_remains(job, album, ending)}")
-        code = signal_code(stop.received)
-    elif ending.error is not None:
-        streams.error(_explained(ending.error, job))
-        if album.paths or ending.billing_unknown:
-            streams.note(_remains(job, album, ending))
-        code = exit_code(ending.error)
-    failure = album.failure or streams.failure
-    if failure is not None:
-        streams.error(str(failure))
-        code = code or exit_code(failure)
-    if code == OK:
-        streams.note(_summary(job, album, ending))
-    return code
-
-
-def _explained(error: NovelAIError, job: Job) -> str:
-    """The error, with what the user can do about it."""
-    if isinstance(error, RateLimitError) and error.retry_after is not None:
-        return f"{error} (the service asks to wait {error.retry_after:g} s)"
-    if isinstance(error, AuthenticationError):
-        return f"{error} ({job.service.address} does not take the key in NOVELAI_API_KEY)"
-    if isinstance(error, NotFoundError):
-        return f"{error} (nothing of the service at {job.service.address}; see --image-base and NOVELAI_IMAGE_BASE)"
-    return str(error)
-
-
-def _summary(job: Job, album: Album, ending: Ending) -> str:
-    size = f"{job.params.width}x{job.params.height}"
-    names = ", ".join(path.name for path in album.paths)
-    return f"saved {names} ({size}, seed {job.params.seed}) in {ending.seconds:.1f} s"
-
-
-def _remains(job: Job, album: Album, ending: Ending) -> str:
-    """What an early end leaves: files, and doubt about the bill."""
-    kept = ", ".join(str(path) for path in album.paths)
-    words = f"kept {kept}" if kept else "nothing to keep"
-    if ending.billing_unknown and job.service.emulator_pace is None:
-        words += "; whether it was billed is unknown, so read the balance before trying again"
-    return words
+    return tell_ending(job, album, ending, streams=streams, stop=stop, naming=naming)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -12,7 +12,10 @@ from nai_trio.errors import InvalidParamsError, MissingAPIKeyError
 from nai_trio.protocol.credentials import APIKey
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nai_trio.params import ImageParams
+    from nai_trio.protocol.exchange import Delivery
 
 __all__ = ["EMULATOR_KEY", "Job", "Service", "service_from_environment"]
 
@@ -29,12 +32,14 @@ class Service:
         api_key: the bearer token.
         image_base: the base URL; None leaves it to the client's rules.
         allow_plain_http: accept plain http off this machine.
+        vibe_cache: the folder where encoded vibes are kept for the next run; None for none.
         emulator_pace: seconds per step of an emulator inside this process; None asks the service over the network.
     """
 
     api_key: str = attrs.field(repr=False)
     image_base: str | None = None
     allow_plain_http: bool = False
+    vibe_cache: Path | None = None
     emulator_pace: float | None = None
 
     @property
@@ -45,7 +50,12 @@ class Service:
     def client(self) -> NovelAI:
         """A new client for it."""
         if self.emulator_pace is None:
-            return NovelAI(self.api_key, image_base=self.image_base, allow_plain_http=self.allow_plain_http)
+            return NovelAI(
+                self.api_key,
+                image_base=self.image_base,
+                allow_plain_http=self.allow_plain_http,
+                vibe_cache=self.vibe_cache,
+            )
         from nai_trio.emulator import Emulator  # noqa: PLC0415 - draws with Pillow, which takes long to load
 
         emulator = Emulator(api_keys=[self.api_key], step_delay=self.emulator_pace)
@@ -58,18 +68,20 @@ class Job:
 
     Attributes:
         params: what to generate.
-        stream: the framing; None for a model that does not stream.
+        stream: how the pictures come; previews come with "sse" and "msgpack" alone.
         service: whom to ask.
         timeout: seconds that the whole may take; None for no limit.
     """
 
     params: ImageParams
-    stream: Literal["sse", "msgpack"] | None
+    stream: Delivery
     service: Service
     timeout: float | None = None
 
 
-def service_from_environment(*, image_base: str | None, allow_plain_http: bool) -> Service:
+def service_from_environment(
+    *, image_base: str | None, allow_plain_http: bool, vibe_cache: Path | None = None
+) -> Service:
     """The real service, or the one that `image_base` names, with the key from `NOVELAI_API_KEY`.
 
     Raises:
@@ -82,4 +94,4 @@ def service_from_environment(*, image_base: str | None, allow_plain_http: bool) 
         APIKey(key)
     except InvalidParamsError as error:
         raise MissingAPIKeyError(f"NOVELAI_API_KEY holds no API key: {error}") from None
-    return Service(api_key=key, image_base=image_base, allow_plain_http=allow_plain_http)
+    return Service(api_key=key, image_base=image_base, allow_plain_http=allow_plain_http, vibe_cache=vibe_cache)

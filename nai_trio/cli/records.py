@@ -23,7 +23,7 @@ def chunk_record(chunk: Chunk, path: Path | None, *, seed: int = 0) -> dict[str,
     Args:
         chunk: the chunk.
         path: where its picture was written, or None.
-        seed: the first sample's; sample i has seed + i.
+        seed: the first sample's, for a picture that does not tell its own; sample i has seed + i.
     """
     known: dict[str, Any]
     match chunk:
@@ -36,7 +36,8 @@ def chunk_record(chunk: Chunk, path: Path | None, *, seed: int = 0) -> dict[str,
                 "progress": round(chunk.progress, 6),
             }
         case FinalChunk():
-            known = {"gen_id": chunk.gen_id, "progress": 1.0, "seed": (seed + chunk.samp_ix) % 2**32}
+            made_from = (seed + chunk.samp_ix) % 2**32 if chunk.seed is None else chunk.seed
+            known = {"gen_id": chunk.gen_id, "progress": 1.0, "seed": made_from}
         case RetryChunk():
             return {"event_type": chunk.event_type, "message": chunk.message, **_extra(chunk.extra)}
         case _:

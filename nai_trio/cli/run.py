@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nai_trio.protocol.chunks import FinalChunk, IntermediateChunk
     from nai_trio.stream import ImageStream
 
-__all__ = ["Ending", "run_job"]
+__all__ = ["Ending", "run_job", "too_slow"]
 
 
 @attrs.frozen(kw_only=True)
@@ -99,22 +99,24 @@ class _Generation:
             except NovelAIError as error:
                 self.error = error
         if scope.cancelled_caught:
-            self.error = _too_slow(limit, billing_unknown=self.started)
+            self.error = too_slow(limit, billing_unknown=self.started)
 
     async def _generate(self) -> None:
         async with self._job.service.client() as client:
             self.started = True
-            if self._job.stream is None:
-                for picture in await client.image.generate(self._job.params):
+            params, delivery = self._job.params, self._job.stream
+            if delivery not in {"sse", "msgpack"}:
+                for picture in await client.image.generate(params, stream=delivery):
                     await self._album.take(picture)
                 return
-            async with client.image.generate_stream(self._job.params, stream=self._job.stream) as stream:
+            async with client.image.generate_stream(params, stream=delivery) as stream:
                 self._stream = stream
                 async for chunk in stream:
                     await self._album.take(chunk)
 
 
-def _too_slow(limit: float | None, *, billing_unknown: bool) -> NetworkTimeout:
+def too_slow(limit: float | None, *, billing_unknown: bool) -> NetworkTimeout:
+    """The error for a command that `--timeout` ended."""
     error = NetworkTimeout(f"not finished within {limit:g} s (--timeout)")
     error.phase, error.seconds = "total", limit or 0.0
     error.billing_unknown = billing_unknown

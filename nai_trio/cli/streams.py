@@ -13,15 +13,16 @@ import contextlib
 import json
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from nai_trio.cli.exit_codes import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Streams", "one_line"]
+__all__ = ["Streams", "one_line", "warnings_as_notes"]
 
 _SECRET_LENGTH = 12
 """A shorter key, made up for the emulator, would be found in words and paths by chance; no real one is that short."""
@@ -102,3 +103,12 @@ class Streams:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())
             os.close(nowhere)
+
+
+@contextlib.contextmanager
+def warnings_as_notes(streams: Streams) -> Iterator[None]:
+    """Say what the library warns its user of, such as a cache that cannot be written, in lines as all others are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_rest, **_more: streams.note(str(message))
+        yield

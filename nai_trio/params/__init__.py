@@ -1,21 +1,25 @@
 """What to ask the service for: parameters in the user's terms, checked, and their JSON on the wire.
 
 Sans-IO: nothing here opens, waits or sends; the imports are the standard library, attrs, cattrs and this
-library's errors. One way through the room:
+library's errors and pictures. One way through the room:
 
     fields --checks, support--> ImageParams --prompts, build--> wire objects --wire--> dicts --json--> bytes
 
-- `models` is the one table of what each model is and takes; `presets` holds its texts, `sizes` the picture
-  sizes.
-- Image inputs, inpainting, references and vibes will be fields beside `characters`, each with a module like
-  `character`, members in `wire.Parameters`, and columns in `models.ModelInfo`.
+- `models` is the one table of what each model is and takes; `support` has what excludes what, `presets` the texts,
+  `sizes` the picture sizes.
+- `character`, `image_to_image`, `references` and `vibes` are the records inside `ImageParams`; pictures in them are
+  `nai_trio.pictures.ImageSource`, read and put into the JSON by `attachments`.
+- `cost` says what it costs, `recall` reads a finished picture back, `vibe_files` knows .naiv4vibe files
+  (`vibe_parts` what is in them, `vibe_json` their bounds).
 """
 
 from __future__ import annotations
 
 from nai_trio.params.character import Character, CharacterLike
+from nai_trio.params.cost import AnlasEstimate
 from nai_trio.params.fields import ImageFields
 from nai_trio.params.image import ImageParams
+from nai_trio.params.image_to_image import ImageToImage, Inpaint
 from nai_trio.params.models import MODELS, ModelInfo
 from nai_trio.params.names import (
     Family,
@@ -30,16 +34,26 @@ from nai_trio.params.names import (
     StreamKind,
     UCPreset,
 )
+from nai_trio.params.references import CharacterReference
 from nai_trio.params.sizes import SIZES
+from nai_trio.params.vibe_files import FiledEncoding, VibeFile, VibeImportInfo, VibeSource, read_vibes, write_vibes
+from nai_trio.params.vibes import ControlNet, EncodedVibe, Vibe
 
 __all__ = [
     "MODELS",
     "SIZES",
+    "AnlasEstimate",
     "Character",
     "CharacterLike",
+    "CharacterReference",
+    "ControlNet",
+    "EncodedVibe",
     "Family",
+    "FiledEncoding",
     "ImageFields",
     "ImageParams",
+    "ImageToImage",
+    "Inpaint",
     "ModelId",
     "ModelInfo",
     "NoiseSchedule",
@@ -51,4 +65,10 @@ __all__ = [
     "SizeName",
     "StreamKind",
     "UCPreset",
+    "Vibe",
+    "VibeFile",
+    "VibeImportInfo",
+    "VibeSource",
+    "read_vibes",
+    "write_vibes",
 ]

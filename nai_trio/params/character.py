@@ -13,11 +13,11 @@ from typing import Any, Final, TypeAlias, cast
 
 import attrs
 
-from nai_trio.errors import InvalidParamsError
-from nai_trio.params.checks import check_text, flag, is_number, known_fields, refusal
+from nai_trio.params.checks import SpecialRule, flag, is_number, refusal, text
 from nai_trio.params.names import Position  # noqa: TC001 - keeps the annotations resolvable
+from nai_trio.params.records import Record
 
-__all__ = ["CENTER", "GRID", "Character", "CharacterLike", "snapped", "to_characters"]
+__all__ = ["CENTER", "GRID", "Character", "CharacterLike", "snapped"]
 
 _CENTERS: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
 
@@ -40,17 +40,22 @@ def _position(value: Position | Sequence[float] | None) -> Position | None:
     return value.upper() if isinstance(value, str) else cast("Position | None", value)
 
 
-def _check_position(_instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+_POSITIONS: Final = 'None, (x, y) with both from 0 to 1, or a cell name from "A1" to "E5"'
+
+
+def _check_position(field: str, value: Any) -> None:
     if value is None or (isinstance(value, str) and value in GRID):
         return
     if isinstance(value, tuple) and len(value) == 2 and all(is_number(each, 0, 1) for each in value):
         return
-    allowed = 'None, (x, y) with both from 0 to 1, or a cell name from "A1" to "E5"'
-    raise refusal(attribute.name, value, allowed)
+    raise refusal(field, value, _POSITIONS)
+
+
+_POSITION = SpecialRule("str or (float, float)", _POSITIONS, _check_position)
 
 
 @attrs.frozen
-class Character:
+class Character(Record):
     """One character of a V4, V4.5 or V5 picture.
 
     Attributes:
@@ -64,10 +69,12 @@ class Character:
         InvalidParamsError: a field has a wrong type or value.
     """
 
-    prompt: str = attrs.field(validator=check_text)
-    negative_prompt: str = attrs.field(default="", kw_only=True, validator=check_text)
-    position: Position | None = attrs.field(default=None, kw_only=True, converter=_position, validator=_check_position)
-    enabled: bool = attrs.field(default=True, kw_only=True, validator=flag)
+    prompt: str = attrs.field(validator=text(), metadata={"wire": "char_caption"})
+    negative_prompt: str = attrs.field(default="", kw_only=True, validator=text(), metadata={"wire": "uc"})
+    position: Position | None = attrs.field(
+        default=None, kw_only=True, converter=_position, validator=_POSITION, metadata={"wire": "center"}
+    )
+    enabled: bool = attrs.field(default=True, kw_only=True, validator=flag, metadata={"wire": "enabled"})
 
     @property
     def center(self) -> tuple[float, float]:
@@ -76,41 +83,9 @@ class Character:
             return CENTER
         return GRID[self.position] if isinstance(self.position, str) else self.position
 
-    @classmethod
-    def from_fields(cls, /, **fields: Any) -> Character:
-        """Build one from names that were not checked yet, e.g. from a file.
-
-        Raises:
-            InvalidParamsError: a name is unknown, the prompt is missing, or a value is wrong.
-        """
-        known_fields(cls, fields)
-        return cls(**{"prompt": None, **fields})
-
 
 CharacterLike: TypeAlias = Character | Mapping[str, Any]
 """A `Character`, or a mapping of its fields."""
-
-
-def to_characters(value: Sequence[CharacterLike]) -> tuple[Character, ...]:
-    """Take a list or tuple of characters or of mappings of their fields.
-
-    Raises:
-        InvalidParamsError: naming the place, e.g. "characters[1].position".
-    """
-    if not isinstance(value, list | tuple):
-        raise refusal("characters", value, "a list or tuple of Character")
-    return tuple(_to_character(index, each) for index, each in enumerate(value))
-
-
-def _to_character(index: int, value: object) -> Character:
-    if isinstance(value, Character):
-        return value
-    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        raise refusal(f"characters[{index}]", value, "a Character, or a mapping of its fields")
-    try:
-        return Character.from_fields(**value)
-    except InvalidParamsError as error:
-        raise refusal(f"characters[{index}].{error.field}", error.value, error.allowed) from None
 
 
 def snapped(center: tuple[float, float], *, free: bool) -> tuple[float, float]:

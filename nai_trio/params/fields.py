@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from nai_trio.params.character import CharacterLike
+from nai_trio.params.image_to_image import ImageToImageLike, InpaintLike
 from nai_trio.params.names import ModelId, NoiseSchedule, OutputFormat, Quality, Sampler, Size, UCPreset
+from nai_trio.params.references import CharacterReferenceLike
+from nai_trio.params.vibes import ControlNetLike
 
 __all__ = ["ImageFields"]
 
@@ -17,7 +20,7 @@ class ImageFields(TypedDict, total=False):
 
     prompt: str
     model: ModelId
-    size: Size
+    size: Size | None
     steps: int
     scale: float | None
     sampler: Sampler
@@ -38,3 +41,7 @@ class ImageFields(TypedDict, total=False):
     transparent_background: bool
     straight_alpha: bool | None
     characters: Sequence[CharacterLike]
+    i2i: ImageToImageLike | None
+    inpaint: InpaintLike | None
+    controlnet: ControlNetLike | None
+    character_references: Sequence[CharacterReferenceLike]

@@ -7,9 +7,10 @@ except the size names, which exist on the client's side only.
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 __all__ = [
+    "MAX_SEED",
     "Family",
     "ModelId",
     "NoiseSchedule",
@@ -22,6 +23,9 @@ __all__ = [
     "StreamKind",
     "UCPreset",
 ]
+
+MAX_SEED: Final = 2**32 - 1
+"""The web client's range; peers stop below it, but larger seeds are in captures (wire document, section 11)."""
 
 ModelId: TypeAlias = Literal[
     "nai-diffusion-5-full",

@@ -25,10 +25,12 @@ __all__ = [
     "Caption",
     "CharCaption",
     "CharacterPrompt",
+    "Img2Img",
     "NegativePrompt",
     "Parameters",
     "Point",
     "PositivePrompt",
+    "ReferenceDescription",
     "Request",
     "to_builtins",
 ]
@@ -96,8 +98,24 @@ class NegativePrompt:
 
 
 @attrs.frozen(kw_only=True)
+class Img2Img:
+    """`img2img`, which the web client sends when it inpaints below full strength."""
+
+    strength: float
+    color_correct: bool
+
+
+@attrs.frozen(kw_only=True)
+class ReferenceDescription:
+    """An entry of `director_reference_descriptions`; its caption says what is taken over."""
+
+    caption: Caption
+    legacy_uc: bool
+
+
+@attrs.frozen(kw_only=True)
 class Parameters:
-    """`parameters` of a request without pictures.
+    """`parameters` of a request, all but its pictures, which attachments.py has.
 
     Members that only label presets (`qualityPresetId`, `ucPresetId`, `tag_hint_qt`, ...) are not sent: the
     service does nothing with them, and `qualityToggle` even changes V5 pictures when the words are in the
@@ -131,6 +149,17 @@ class Parameters:
     prefer_brownian: bool | Absent = ABSENT
     straight_alpha: bool | Absent = ABSENT
     tag_hint_transparent_background: bool | Absent = ABSENT
+    strength: float | Absent = ABSENT
+    noise: float | Absent = ABSENT
+    extra_noise_seed: int | Absent = ABSENT
+    color_correct: bool | Absent = ABSENT
+    img2img: Img2Img | Absent = ABSENT
+    reference_strength_multiple: tuple[float, ...] | Absent = ABSENT
+    reference_information_extracted_multiple: tuple[float, ...] | Absent = ABSENT
+    director_reference_descriptions: tuple[ReferenceDescription, ...] | Absent = ABSENT
+    director_reference_information_extracted: tuple[float, ...] | Absent = ABSENT
+    director_reference_strength_values: tuple[float, ...] | Absent = ABSENT
+    director_reference_secondary_strength_values: tuple[float, ...] | Absent = ABSENT
     character_prompts: tuple[CharacterPrompt, ...]
     negative_prompt: str
     image_format: str

@@ -6,21 +6,27 @@ Three parts, each usable alone, that know nothing of each other:
 - the parser of server-sent events: `SSEDecoder`;
 - the parser of msgpack frames: `MsgpackDecoder`.
 
-`ImageExchange` joins them: one generation from the request's bytes to the last chunk. docs/sansio.md shows it under
-asyncio and on a blocking socket.
+`ImageExchange` joins them: one generation from the request's bytes to the last chunk. `CallExchange` is one short
+request whose answer is read whole: `subscription_call`, `encode_vibe_call`. docs/sansio.md shows them under asyncio and
+on a blocking socket.
 """
 
+from nai_trio.protocol.call import CallExchange
 from nai_trio.protocol.chunks import Chunk, FinalChunk, IntermediateChunk, RetryChunk, UnknownChunk
 from nai_trio.protocol.credentials import APIKey
-from nai_trio.protocol.exchange import ImageExchange
+from nai_trio.protocol.exchange import Delivery, ImageExchange
 from nai_trio.protocol.frames import Frame, MsgpackDecoder
-from nai_trio.protocol.http import HTTPExchange, Request, ResponseHead, json_request
+from nai_trio.protocol.http import HTTPExchange, Request, ResponseHead, get_request, json_request
 from nai_trio.protocol.limits import Limits
 from nai_trio.protocol.sse import ServerSentEvent, SSEDecoder
+from nai_trio.protocol.subscription import Subscription, parse_subscription, subscription_call
+from nai_trio.protocol.vibe import encode_vibe_body, encode_vibe_call
 
 __all__ = [
     "APIKey",
+    "CallExchange",
     "Chunk",
+    "Delivery",
     "FinalChunk",
     "Frame",
     "HTTPExchange",
@@ -33,6 +39,12 @@ __all__ = [
     "RetryChunk",
     "SSEDecoder",
     "ServerSentEvent",
+    "Subscription",
     "UnknownChunk",
+    "encode_vibe_body",
+    "encode_vibe_call",
+    "get_request",
     "json_request",
+    "parse_subscription",
+    "subscription_call",
 ]

@@ -5,7 +5,7 @@
     application/msgpack, ...   msgpack frames
     application/zip, ...       a ZIP of finished pictures, which the service does send here (wire document, 4.4)
     image/*                    one bare picture (reverse proxies)
-    application/json           an error under a 2xx status
+    application/json           a list of finished pictures, where JSON was asked for; or an error under a 2xx status
     octet-stream or no type    whatever the first bytes say, in the order of the wire document, 4.4
     anything else              an error that shows what came: a proxy's HTML page never reaches a parser
 
@@ -15,33 +15,27 @@ would read as a frame of a gigabyte.
 
 from __future__ import annotations
 
-import html
-import json
-import re
 import reprlib
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from nai_trio.errors import (
-    GenerationError,
-    LimitExceeded,
-    ProtocolError,
-    StreamInterrupted,
-    status_error,
-)
+from nai_trio.errors import GenerationError, NovelAIError, ProtocolError, StreamInterrupted
+from nai_trio.protocol import _json
 from nai_trio.protocol.archive import finals_from_zip
 from nai_trio.protocol.chunks import Chunk, FinalChunk
-from nai_trio.protocol.decoder import Buffer, Decoder
+from nai_trio.protocol.collected import Body, CollectedBody, ErrorBody, RefusalBody, first_json, words
 from nai_trio.protocol.frames import MsgpackDecoder, is_map_start
+from nai_trio.protocol.picture_list import finals_from_json
 from nai_trio.protocol.sse import ServerSentEvent, SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nai_trio.protocol.decoder import Buffer
     from nai_trio.protocol.events import EventReader
     from nai_trio.protocol.http import ResponseHead
     from nai_trio.protocol.limits import Limits
 
-__all__ = ["SNIFF_SIZE", "Body", "open_body", "promises_pictures"]
+__all__ = ["SNIFF_SIZE", "open_body", "promises_pictures"]
 
 SNIFF_SIZE = 4
 """Enough to tell every kind apart; no event is shorter, so waiting for it delays none."""
@@ -73,28 +67,9 @@ _NAMES = {
 }
 
 
-class Body(Decoder[Chunk]):
-    """A response body being read.
-
-    Attributes:
-        carries_pictures: False for bodies that can only end in an error.
-    """
-
-    carries_pictures = True
-
-    def finish(self, *, delimited: bool) -> Iterator[Chunk]:
-        """Say that the body has ended; yield what its end completes.
-
-        Args:
-            delimited: whether the transfer framing marked the end; an end by close can be a cut.
-
-        Raises:
-            NovelAIError: the body is not whole, or was an error all along.
-        """
-        raise NotImplementedError
-
-
-def open_body(head: ResponseHead, first: bytes, *, events: EventReader, limits: Limits) -> Body:
+def open_body(
+    head: ResponseHead, first: bytes, *, events: EventReader, limits: Limits, asked_for_json: bool = False
+) -> Body[Chunk]:
     """Choose how to read a body.
 
     Args:
@@ -102,6 +77,7 @@ def open_body(head: ResponseHead, first: bytes, *, events: EventReader, limits: 
         first: the body's first bytes: at least `SNIFF_SIZE`, fewer only when it has no more.
         events: turns events into chunks.
         limits: bounds on what the body may hold.
+        asked_for_json: whether JSON is an answer here, and not only an error.
 
     Raises:
         ProtocolError: the first bytes are not what the media type says.
@@ -119,12 +95,15 @@ def open_body(head: ResponseHead, first: bytes, *, events: EventReader, limits: 
         return FramesBody(events, limits)
     if kind in ("zip", "image"):
         return ZipBody(limits) if kind == "zip" else ImageBody(limits)
-    return JSONBody(limits) if kind == "json" else WrongBody(limits, _type_of(head))
+    if kind == "json":
+        return JSONBody(events, limits, carries_answer=asked_for_json)
+    return WrongBody(limits, _type_of(head))
 
 
-def promises_pictures(head: ResponseHead) -> bool:
-    """Whether a response's head alone says that its body carries pictures."""
-    return head.status < 300 and _declared(head) in _CARRIERS
+def promises_pictures(head: ResponseHead, *, asked_for_json: bool = False) -> bool:
+    """Whether a response's head alone says that its body carries pictures; JSON does where it was asked for."""
+    declared = _declared(head)
+    return head.status < 300 and (declared in _CARRIERS or (asked_for_json and declared == "json"))
 
 
 def _declared(head: ResponseHead) -> str:
@@ -165,7 +144,7 @@ def _agrees(kind: str, first: bytes) -> bool:
     return kind == "other" or (kind == "json" and _sniff(first) in ("msgpack", "sse"))
 
 
-class SSEBody(Body):
+class SSEBody(Body[Chunk]):
     """Server-sent events whose data is one JSON object each."""
 
     def __init__(self, events: EventReader, limits: Limits) -> None:
@@ -187,8 +166,8 @@ class SSEBody(Body):
 def _event_fields(event: ServerSentEvent) -> dict[str, Any]:
     """The JSON members of an event; its `event_type` is the stream's event name where the data has none."""
     try:
-        fields = json.loads(event.data, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        fields = _json.parse(event.data)
+    except ValueError as error:
         raise ProtocolError.mismatch(
             expected="an event whose data is JSON",
             received=f"{event.data[:60]!r} ({error})",
@@ -207,11 +186,7 @@ def _event_fields(event: ServerSentEvent) -> dict[str, Any]:
     return fields
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-class FramesBody(Body):
+class FramesBody(Body[Chunk]):
     """Msgpack frames."""
 
     def __init__(self, events: EventReader, limits: Limits) -> None:
@@ -232,89 +207,57 @@ class FramesBody(Body):
         yield from ()
 
 
-class CollectedBody(Body):
-    """A body that is read whole before it means anything."""
-
-    limit = "max_body_size"
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._content = bytearray()
-
-    def _parse(self, data: Buffer) -> Iterator[Chunk]:
-        self._content += data
-        allowed = getattr(self._limits, self.limit)
-        if len(self._content) > allowed:
-            self._overflow(allowed)
-        yield from ()
-
-    def _overflow(self, allowed: int) -> None:
-        raise LimitExceeded.of(self.limit, allowed, "a longer body")
-
-
-class ZipBody(CollectedBody):
+class ZipBody(CollectedBody[Chunk]):
     """A ZIP of finished pictures; its central directory proves that it is whole."""
 
     def finish(self, *, delimited: bool) -> Iterator[Chunk]:  # noqa: ARG002 - the directory proves the end
         """Yield the pictures."""
-        return finals_from_zip(bytes(self._content), limits=self._limits)
+        return finals_from_zip(self.content, limits=self._limits)
 
 
-class ImageBody(CollectedBody):
+class ImageBody(CollectedBody[Chunk]):
     """One bare picture."""
 
     limit = "max_image_size"
 
     def finish(self, *, delimited: bool) -> Iterator[Chunk]:
         """Yield the picture; where only the connection's end marks its end, report that it may be cut."""
-        yield FinalChunk(samp_ix=0, gen_id=None, image=bytes(self._content))
+        yield FinalChunk(samp_ix=0, gen_id=None, image=self.content)
         if not delimited:
             raise StreamInterrupted("the picture's end is not marked: it may be cut")
 
 
-class ErrorBody(CollectedBody):
-    """A body that can only end in an error; what goes over the limit is left unread."""
+class JSONBody(CollectedBody[Chunk]):
+    """JSON under a 2xx status: a list of pictures, the service's error shape, or something that is no answer at all.
 
-    limit = "max_error_size"
-    carries_pictures = False
+    Where a stream was asked for it was always an error, so it promises nothing before its end.
+    """
 
-    def _overflow(self, allowed: int) -> None:
-        del self._content[allowed:]
-        raise self._error()
-
-    def finish(self, *, delimited: bool) -> Iterator[Chunk]:  # noqa: ARG002 - a cut message is still one
-        """Raise the error."""
-        raise self._error()
-
-    def _error(self) -> Exception:
-        raise NotImplementedError
-
-
-class RefusalBody(ErrorBody):
-    """The body of a response that is not 2xx."""
-
-    def __init__(self, head: ResponseHead, limits: Limits) -> None:
+    def __init__(self, events: EventReader, limits: Limits, *, carries_answer: bool) -> None:
         super().__init__(limits)
-        self._head = head
+        self.carries_answer = carries_answer
+        self._events = events
 
-    def _error(self) -> Exception:
-        head = self._head
-        message = _words(bytes(self._content)) or head.reason or "no message"
-        if 300 <= head.status < 400:
-            message = f"a redirect to {head.headers.get('location', '')!r}, which is not followed; {message}"
-        return status_error(head.status, message, head.headers)
+    def finish(self, *, delimited: bool) -> Iterator[Chunk]:
+        """Yield the pictures, or raise the error."""
+        try:
+            fields = _json.parse(self._content)
+        except ValueError:
+            fields = None
+        if isinstance(fields, dict) and fields.get("images"):
+            return finals_from_json(fields, n_samples=self._events.n_samples, limits=self._limits)
+        error = self._error()
+        if fields is None and not delimited and isinstance(error, ProtocolError):
+            error = StreamInterrupted("the JSON's end is not marked, and it is not whole")
+        raise error
 
-
-class JSONBody(ErrorBody):
-    """JSON under a 2xx status: the service's error shape, or something that is no answer at all."""
-
-    def _error(self) -> Exception:
-        fields = _first_json(bytes(self._content))
+    def _error(self) -> NovelAIError:
+        fields = first_json(self.content)
         if isinstance(fields, dict) and isinstance(fields.get("message"), str):
             code = fields.get("statusCode", fields.get("code"))
             return GenerationError(fields["message"], code=code if isinstance(code, int | str) else None)
         return ProtocolError.mismatch(
-            expected="a stream of pictures", received=f"JSON: {bytes(self._content[:120])!r}", offset=0
+            expected="a stream of pictures", received=f"JSON: {self.content[:120]!r}", offset=0
         )
 
 
@@ -325,33 +268,10 @@ class WrongBody(ErrorBody):
         super().__init__(limits)
         self._content_type = content_type
 
-    def _error(self) -> Exception:
-        words = _words(bytes(self._content)) or "nothing"
+    def _error(self) -> NovelAIError:
+        said = words(self.content) or "nothing"
         return ProtocolError.mismatch(
             expected="text/event-stream, application/msgpack or a ZIP",
-            received=f"{self._content_type}: {words}",
+            received=f"{self._content_type}: {said}",
             offset=0,
         )
-
-
-def _first_json(content: bytes) -> object:
-    """The first JSON value; errors were seen with ZIP bytes after it (wire document, 4.4). None where there is none."""
-    try:
-        value: object = json.JSONDecoder().raw_decode(content.decode("utf-8-sig", "replace").lstrip())[0]
-    except (ValueError, RecursionError):
-        return None
-    return value
-
-
-def _words(content: bytes) -> str:
-    """What an error body says, in one line: the JSON `message`, a page's title, or its text."""
-    fields = _first_json(content)
-    if isinstance(fields, dict):
-        message = fields.get("message", fields.get("error"))
-        if isinstance(message, str):
-            return message
-    text = content.decode("utf-8", "replace")
-    title = re.search(r"<title[^<>]*>([^<]{1,200})", text, re.IGNORECASE)
-    if title:
-        return f"an HTML page titled {html.unescape(title[1]).strip()!r}"
-    return " ".join(text.split())[:200]

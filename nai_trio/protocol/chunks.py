@@ -72,7 +72,8 @@ class IntermediateChunk(_Picture):
         event_type: always "intermediate".
         samp_ix: which sample, 0-based.
         step_ix: which step, 0-based.
-        steps: how many steps were asked for; taken from the request, it is not on the wire.
+        steps: how many steps are taken: those asked for, or fewer where a picture is the start
+            (`ImageParams.steps_taken`); from the request, it is not on the wire.
         gen_id: the service's number for this generation, the same for the whole response.
         sigma: the noise level left after this step, falling from 20000 towards 0.
         image: the preview's bytes, a JPEG.
@@ -103,6 +104,8 @@ class FinalChunk(_Picture):
         samp_ix: which sample, 0-based.
         gen_id: the service's number for this generation; None for pictures that came in a ZIP or bare.
         image: the picture's bytes, PNG or WebP.
+        seed: what this sample was made from, 0 to 4294967295: the request's seed plus `samp_ix`, beyond the end from 0
+            again; where the answer tells it (JSON alone does), what that says. None only on chunks made by hand.
         extra: members of the event that this version does not know.
     """
 
@@ -110,6 +113,7 @@ class FinalChunk(_Picture):
     samp_ix: int
     gen_id: int | None
     image: bytes = attrs.field(repr=_show_image)
+    seed: int | None = None
     extra: Mapping[str, object] = attrs.field(factory=_no_fields, hash=False)
 
 

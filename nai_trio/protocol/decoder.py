@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Decoder(abc.ABC, Generic[T]):
-    """Bytes in, a list of `T` out.
+class Decoder(abc.ABC, Generic[T_co]):
+    """Bytes in, a list of items out.
 
     Attributes:
         fault: the error that the next `feed` raises, or None.
@@ -34,14 +34,14 @@ class Decoder(abc.ABC, Generic[T]):
 
     fault: NovelAIError | None = None
 
-    def feed(self, data: Buffer) -> list[T]:
+    def feed(self, data: Buffer) -> list[T_co]:
         """Take bytes, cut anywhere, and return what they complete, in order.
 
         Raises:
             NovelAIError: the bytes are wrong, now or in an earlier call; see `fault`.
         """
         self.raise_fault()
-        items: list[T] = []
+        items: list[T_co] = []
         try:
             items.extend(self._parse(data))
         except NovelAIError as fault:
@@ -56,5 +56,5 @@ class Decoder(abc.ABC, Generic[T]):
             raise self.fault.with_traceback(None)  # else each time it is met adds to it
 
     @abc.abstractmethod
-    def _parse(self, data: Buffer) -> Iterator[T]:
+    def _parse(self, data: Buffer) -> Iterator[T_co]:
         """Yield what `data` completes; raise where it is wrong. Always run to its end."""

@@ -1,7 +1,6 @@
 """One generation, from the request's bytes to the last chunk, as a state machine without I/O.
 
-A driver sends `data_to_send()` once, then hands every read to `receive_data` and takes the chunks, until `complete`.
-Before it waits for more bytes it looks at `fault` (see decoder.py). An end of file is `receive_data(b"")`.
+How a driver runs it is said in service.py: `data_to_send`, then `receive_data` until `complete`.
 
 The generation is complete when the response has ended *and* every sample has its final: an end that the transfer
 framing does not mark proves nothing, and neither does a well-framed body in which a picture is missing.
@@ -12,47 +11,97 @@ the account may have been charged.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping  # noqa: TC003 - keeps the annotations resolvable
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from nai_trio.errors import HTTPStatusError, NovelAIError, StreamInterrupted
-from nai_trio.headers import Headers
-from nai_trio.protocol.bodies import SNIFF_SIZE, Body, open_body, promises_pictures
-from nai_trio.protocol.chunks import Chunk
-from nai_trio.protocol.decoder import Buffer, Decoder
+import attrs
+
+from nai_trio.errors import InvalidParamsError, StreamInterrupted
+from nai_trio.protocol.bodies import SNIFF_SIZE, open_body, promises_pictures
+from nai_trio.protocol.chunks import Chunk, FinalChunk
 from nai_trio.protocol.events import EventReader
-from nai_trio.protocol.http import HTTPExchange, json_request
-from nai_trio.protocol.limits import Limits
+from nai_trio.protocol.http import json_request
 from nai_trio.protocol.pictures import Pictures
+from nai_trio.protocol.service import ServiceExchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nai_trio.params import ImageParams, StreamKind
-    from nai_trio.protocol.chunks import FinalChunk, IntermediateChunk
+    from nai_trio.protocol.chunks import IntermediateChunk
+    from nai_trio.protocol.collected import Body
     from nai_trio.protocol.credentials import APIKey
+    from nai_trio.protocol.decoder import Buffer
+    from nai_trio.protocol.http import Request, ResponseHead
+    from nai_trio.protocol.limits import Limits
 
-__all__ = ["ImageExchange"]
+__all__ = ["DELIVERIES", "Delivery", "Endpoint", "ImageExchange", "endpoint_of"]
 
-_STREAM_TARGET = "/ai/generate-image-stream"
-_ZIP_TARGET = "/ai/generate-image"
-_READ_SIZE = 64 * 1024
+Delivery: TypeAlias = Literal["sse", "msgpack", "zip", "json"]
+"""How the pictures shall come: streamed in one of two framings, or all at the end in one of two."""
 
 
-class ImageExchange(Decoder[Chunk]):
+@attrs.frozen
+class Endpoint:
+    """Where a delivery is asked for, and how.
+
+    Attributes:
+        target: the path.
+        stream: the `stream` parameter, None where there is none.
+        accept: the Accept header.
+    """
+
+    target: str
+    stream: StreamKind | None
+    accept: str = "*/*"
+
+
+DELIVERIES: Final[Mapping[str, Endpoint]] = MappingProxyType(
+    {
+        "sse": Endpoint("/ai/generate-image-stream", "sse"),
+        "msgpack": Endpoint("/ai/generate-image-stream", "msgpack"),
+        "zip": Endpoint("/ai/generate-image", None),
+        "json": Endpoint("/ai/generate-image", None, "application/json"),
+    }
+)
+"""Each delivery's endpoint (wire document, sections 1, 4 and 5)."""
+
+
+def endpoint_of(stream: Delivery | None) -> Endpoint:
+    """The endpoint of a delivery; None is "zip".
+
+    Raises:
+        InvalidParamsError: there is no such delivery.
+    """
+    name = "zip" if stream is None else stream
+    if not isinstance(name, str) or name not in DELIVERIES:
+        raise InvalidParamsError.for_field("stream", stream, f"one of {', '.join(DELIVERIES)}, or None")
+    return DELIVERIES[name]
+
+
+class ImageExchange(ServiceExchange[Chunk]):
     """A generation on one HTTP/1.1 connection.
 
     Args:
         params: what to generate.
         api_key: the bearer token.
         host: what the Host header says, e.g. "image.novelai.net" or "localhost:8000".
-        stream: the framing to ask for, "sse" or "msgpack"; None asks the endpoint that does not stream, which answers
-            with a ZIP of the finals. What comes is told by the response, not by this.
+        stream: what to ask for: "sse" or "msgpack" from the endpoint that streams, "zip" or "json" from the one that
+            answers with the finals alone; None is "zip". What comes is told by the response, not by this.
+        body: the request's JSON, where `params.to_json(stream=...)` has been called already (it reads files, so a
+            driver may want it in a thread).
         limits: bounds on what the response may hold.
         path_prefix: what stands before the service's own paths, for reverse proxies, e.g. "/novelai".
 
     Attributes:
         fault: the error that the next `receive_data` raises, or None.
+
+    Raises:
+        InvalidParamsError: `stream` is unknown, or `params` cannot be sent so.
     """
+
+    sniff_size = SNIFF_SIZE
 
     def __init__(
         self,
@@ -60,49 +109,19 @@ class ImageExchange(Decoder[Chunk]):
         *,
         api_key: str | APIKey,
         host: str,
-        stream: StreamKind | None = "sse",
+        stream: Delivery | None = "sse",
+        body: bytes | None = None,
         limits: Limits | None = None,
         path_prefix: str = "",
     ) -> None:
-        self._limits = limits or Limits()
+        endpoint = endpoint_of(stream)
+        self._json = endpoint.accept == "application/json"
         self._n_samples = params.n_samples
-        self._events = EventReader(steps=params.steps, n_samples=params.n_samples)
-        target = path_prefix + (_ZIP_TARGET if stream is None else _STREAM_TARGET)
-        body = params.to_json(stream=stream)
-        request = json_request(host=host, target=target, api_key=api_key, body=body)
-        self._http = HTTPExchange(request, limits=self._limits)
-        self._opening = bytearray()
-        self._body: Body | None = None
-        self._finished = False
+        self._seed = params.seed
+        self._events = EventReader(steps=params.steps_taken, n_samples=params.n_samples)
         self._pictures = Pictures()
-        self._buffer = bytearray()
-
-    @property
-    def status(self) -> int | None:
-        """The response's status, or None before its head has come."""
-        return None if self._http.head is None else self._http.head.status
-
-    @property
-    def headers(self) -> Headers:
-        """The response's headers, a mapping in any case; empty before the head has come."""
-        return Headers() if self._http.head is None else self._http.head.headers
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the response is one that carries pictures, as far as its head and first bytes tell."""
-        if self._body is not None:
-            return self._body.carries_pictures
-        return self._http.head is not None and promises_pictures(self._http.head)
-
-    @property
-    def complete(self) -> bool:
-        """Whether the response has ended and every sample has its final."""
-        return self._finished and self.fault is None
-
-    @property
-    def reusable(self) -> bool:
-        """Whether another exchange may follow on the same connection, however this one turned out."""
-        return self._http.reusable
+        content = params.to_json(stream=endpoint.stream) if body is None else body
+        super().__init__(_request(endpoint, path_prefix, host, api_key, content), limits)
 
     @property
     def previews(self) -> list[IntermediateChunk]:
@@ -113,10 +132,6 @@ class ImageExchange(Decoder[Chunk]):
     def finals(self) -> list[FinalChunk]:
         """The finished pictures so far, ordered by `samp_ix`."""
         return self._pictures.finals
-
-    def data_to_send(self) -> bytes:
-        """The whole request the first time, then b""."""
-        return self._http.data_to_send()
 
     def receive_data(self, data: Buffer) -> list[Chunk]:
         """Take response bytes, cut anywhere, and return the chunks they complete.
@@ -130,78 +145,35 @@ class ImageExchange(Decoder[Chunk]):
             StreamInterrupted: the response ended too early.
             ProtocolError: the response is not what it must be.
         """
-        return super().feed(data)
+        return super().receive_data(data)
 
-    def get_buffer(self, sizehint: int = -1, /) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Memory to read into, for drivers in the shape of asyncio's BufferedProtocol; valid until `buffer_updated`."""
-        if not self._buffer:
-            self._buffer = bytearray(_READ_SIZE)
-        return memoryview(self._buffer)
+    def _arrived(self) -> dict[str, Any]:
+        return {"previews": self.previews, "finals": self.finals}
 
-    def buffer_updated(self, count: int) -> list[Chunk]:
-        """Say that `count` bytes (0: end of file) were read into `get_buffer()`; otherwise as `receive_data`."""
-        if not 0 <= count <= len(self._buffer):
-            raise ValueError(f"count: expected 0 to {len(self._buffer)}, what get_buffer() has room for, got {count}")
-        return self.receive_data(memoryview(self._buffer)[:count])
+    def _promises(self, head: ResponseHead) -> bool:
+        return promises_pictures(head, asked_for_json=self._json)
 
-    def attach_evidence(self, error: NovelAIError) -> NovelAIError:
-        """Put on an error what is known about this generation: pictures that came, and whether it may be billed."""
-        unknown = error.billing_unknown if isinstance(error, HTTPStatusError) else True
-        error.attach(billing_unknown=unknown, previews=self.previews, finals=self.finals)
-        return error
+    def _open_body(self, head: ResponseHead, first: bytes) -> Body[Chunk]:
+        return open_body(head, first, events=self._events, limits=self._limits, asked_for_json=self._json)
 
-    def _parse(self, data: Buffer) -> Iterator[Chunk]:
-        try:
-            for chunk in self._chunks(data):
-                self._pictures.take(chunk)
-                yield chunk
-        except NovelAIError as error:
-            raise self.attach_evidence(error)  # noqa: B904 - the same error, with its evidence
+    def _items(self, data: Buffer) -> Iterator[Chunk]:
+        for chunk in super()._items(data):
+            known = self._with_seed(chunk)
+            self._pictures.take(known)
+            yield known
 
-    def _chunks(self, data: Buffer) -> Iterator[Chunk]:
-        try:
-            for piece in self._http.feed(data):
-                yield from self._feed_body(piece)
-            self._http.raise_fault()
-        except NovelAIError as error:
-            if self._refused and error is self._http.fault:
-                yield from self._finish_body()  # a refusal that was cut or garbled is still a refusal
-            raise
-        if self._http.ended and not self._finished:
-            yield from self._finish_body()
-            self._check_finals()
-            self._finished = True
+    def _with_seed(self, chunk: Chunk) -> Chunk:
+        """Sample i is made from seed + i (wire document, section 2.3)."""
+        if isinstance(chunk, FinalChunk) and chunk.seed is None:
+            return attrs.evolve(chunk, seed=(self._seed + chunk.samp_ix) % 2**32)
+        return chunk
 
-    @property
-    def _refused(self) -> bool:
-        return self.status is not None and self.status >= 300
-
-    def _feed_body(self, piece: bytes) -> Iterator[Chunk]:
-        if self._body is None:
-            self._opening += piece
-            if len(self._opening) < SNIFF_SIZE:
-                return
-            yield from self._open_body()
-        else:
-            yield from _feed(self._body, piece)
-
-    def _open_body(self) -> Iterator[Chunk]:
-        first = bytes(self._opening)
-        self._body = open_body(self._http.require_head(), first, events=self._events, limits=self._limits)
-        yield from _feed(self._body, first)
-
-    def _finish_body(self) -> Iterator[Chunk]:
-        if self._body is None:
-            yield from self._open_body()
-        if self._body is not None:
-            yield from self._body.finish(delimited=self._http.delimited)
-
-    def _check_finals(self) -> None:
+    def _check_whole(self) -> None:
         finished = len(self.finals)
         if finished < self._n_samples:
             raise StreamInterrupted(f"the response ended with {finished} of {self._n_samples} finished pictures")
 
 
-def _feed(body: Body, data: bytes) -> Iterator[Chunk]:
-    yield from body.feed(data)
-    body.raise_fault()
+def _request(endpoint: Endpoint, path_prefix: str, host: str, api_key: str | APIKey, body: bytes) -> Request:
+    target = path_prefix + endpoint.target
+    return json_request(host=host, target=target, api_key=api_key, body=body, accept=endpoint.accept)

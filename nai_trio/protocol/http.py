@@ -28,7 +28,7 @@ from nai_trio.protocol.limits import Limits
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["HTTPExchange", "Request", "ResponseHead", "json_request"]
+__all__ = ["HTTPExchange", "Request", "ResponseHead", "get_request", "json_request"]
 
 USER_AGENT = f"nai-trio/{__version__}"
 """Always sent: the service's CDN blocks some libraries' defaults (wire document, section 1)."""
@@ -42,7 +42,7 @@ class Request:
         method: e.g. "POST".
         target: path and query (RFC 9112, 3.2.1), e.g. "/ai/generate-image-stream".
         headers: names and values in order, `Host` among them. Not shown in the repr: they hold the key.
-        body: the content; `Content-Length` is added.
+        body: the content; `Content-Length` is added, but not to a GET without one (RFC 9110, 8.6).
     """
 
     method: str
@@ -74,7 +74,7 @@ class ResponseHead:
     headers: Headers = attrs.field(converter=Headers)
 
 
-def json_request(*, host: str, target: str, api_key: str | APIKey, body: bytes) -> Request:
+def json_request(*, host: str, target: str, api_key: str | APIKey, body: bytes, accept: str = "*/*") -> Request:
     """A POST of a JSON text to the service (wire document, section 1).
 
     Args:
@@ -82,16 +82,33 @@ def json_request(*, host: str, target: str, api_key: str | APIKey, body: bytes) 
         target: the path, e.g. "/ai/generate-image-stream".
         api_key: the bearer token.
         body: the JSON text, UTF-8.
+        accept: the media type asked for; "application/json" switches endpoints that do not stream to JSON.
     """
-    headers = (
+    headers = _headers(host, api_key, accept, ("Content-Type", "application/json"))
+    return Request(method="POST", target=target, headers=headers, body=body)
+
+
+def get_request(*, host: str, target: str, api_key: str | APIKey, accept: str = "application/json") -> Request:
+    """A GET from the service, with the bearer token.
+
+    Args:
+        host: what the Host header says, e.g. "image.novelai.net" or "localhost:8000".
+        target: path and query, e.g. "/user/subscription".
+        api_key: the bearer token.
+        accept: the media type asked for.
+    """
+    return Request(method="GET", target=target, headers=_headers(host, api_key, accept))
+
+
+def _headers(host: str, api_key: str | APIKey, accept: str, *content: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    return (
         ("Host", host),
         ("Authorization", f"Bearer {APIKey(api_key).reveal()}"),
-        ("Content-Type", "application/json"),
-        ("Accept", "*/*"),
+        *content,
+        ("Accept", accept),
         ("Accept-Encoding", "identity"),
         ("User-Agent", USER_AGENT),
     )
-    return Request(method="POST", target=target, headers=headers, body=body)
 
 
 class HTTPExchange(Decoder[bytes]):
@@ -141,10 +158,10 @@ class HTTPExchange(Decoder[bytes]):
         if self._connection.our_state is not h11.IDLE:
             return b""
         request, body = self._request, self._request.body
-        length = ("Content-Length", str(len(body)))
+        length = [("Content-Length", str(len(body)))] if body or request.method != "GET" else []
         head: h11.Request | None = None
         with contextlib.suppress(h11.LocalProtocolError, UnicodeEncodeError):
-            head = h11.Request(method=request.method, target=request.target, headers=[*request.headers, length])
+            head = h11.Request(method=request.method, target=request.target, headers=[*request.headers, *length])
         if head is None:  # raised out here, for h11's error repeats the offending value, which can hold the key
             raise ValueError(f"{request!r}: characters that HTTP does not allow")
         parts = [self._connection.send(event) for event in (head, h11.Data(data=body), h11.EndOfMessage())]

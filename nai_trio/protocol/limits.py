@@ -42,8 +42,10 @@ class Limits:
         max_frame_size: one msgpack frame without its length prefix.
         max_body_size: the whole response body, its transfer coding removed.
         max_error_size: how much of an error body is read; the rest is left, not an error.
-        max_image_size: one picture out of a ZIP, unpacked; all of them together may be as large as a body.
-        max_images: pictures in a ZIP.
+        max_image_size: one picture out of a ZIP, unpacked, or out of a JSON answer, decoded; all of them together may
+            be as large as a body.
+        max_images: pictures in a ZIP or a JSON answer.
+        max_call_size: the answer of a short call: a vibe (49 kB in a capture), the account.
         max_idle_connections: how many finished connections a client keeps for reuse; 1 or more.
     """
 
@@ -54,4 +56,5 @@ class Limits:
     max_error_size: int = _limit(64 * KIB)
     max_image_size: int = _limit(64 * MIB)
     max_images: int = _limit(64)
+    max_call_size: int = _limit(16 * MIB)
     max_idle_connections: int = _limit(4)

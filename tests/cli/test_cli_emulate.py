@@ -44,6 +44,19 @@ def base_of(server: Any) -> str:
     return line.split()[-1]
 
 
+def test_the_emulators_account_is_what_it_was_told(start: Any, command: Any, tmp_path: Path) -> None:
+    server = start("emulate", "--port", 0, "--anlas", 100, "--opus", "--charge")
+    base = base_of(server)
+    before = command("account", "--json", NOVELAI_IMAGE_BASE=base)
+    large = ("--size", "512x704", "--steps", 6, "--n-samples", 3)
+    run = command("generate", "x", *large, "-o", tmp_path / "out.png", NOVELAI_IMAGE_BASE=base)
+    after = command("account", "--json", NOVELAI_IMAGE_BASE=base)
+    assert run.code == 0, run.err
+    told = [json.loads(each.out) for each in (before, after)]
+    assert [each["anlas"] for each in told] == [100, 100 - 2 * 3]  # 3 Anlas each, one of three free on Opus
+    assert [each["opus"] for each in told] == [True, True]
+
+
 def test_each_way_to_fail_has_its_exit_code_and_keeps_what_arrived(start: Any, command: Any, tmp_path: Path) -> None:
     faults = [word for fault, *_ in FAULTS for word in ("--fault", fault)]
     server = start("emulate", "--port", 0, "--key", "pst-not-a-real-key", *faults)

@@ -232,7 +232,7 @@ def test_without_the_extra_one_line_says_what_to_install(
 def test_help_and_version_load_neither_trio_nor_the_drawing_libraries(base_environment: dict[str, str]) -> None:
     script = (
         "import sys; from nai_trio.cli import main\n"
-        "codes = [main([word]) for word in ('--version', '--help')] + [main(['generate', '--help'])]\n"
+        "codes = [main(words.split()) for words in ('--version', '--help', 'generate --help', 'account --help')]\n"
         "sys.exit(any(codes) or bool({'trio', 'rich', 'PIL', 'h11', 'msgpack'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -41,7 +41,9 @@ async def test_chunks_come_in_order_and_are_the_same_in_both_framings(
             image=event["image"],
         )
         if event["event_type"] == "intermediate"
-        else FinalChunk(samp_ix=event["samp_ix"], gen_id=recorded.GEN_ID, image=event["image"])
+        else FinalChunk(
+            samp_ix=event["samp_ix"], gen_id=recorded.GEN_ID, image=event["image"], seed=7 + event["samp_ix"]
+        )
         for event in recorded.events(n_samples)
     ]
 
@@ -152,6 +154,8 @@ async def test_the_request_is_what_the_wire_document_says() -> None:
         ((ImageParams("x"),), {"steps": 3}, "both"),
         ((ImageParams("x"),), {"stream": "xml"}, "stream"),
         ((ImageParams("x"),), {"stream": None}, "stream"),
+        ((ImageParams("x"),), {"stream": "zip"}, "'sse' or 'msgpack'"),
+        ((ImageParams("x"),), {"stream": []}, "'sse' or 'msgpack'"),
         ((ImageParams("x", model="nai-diffusion-3"),), {}, "nai-diffusion-3"),
     ],
 )

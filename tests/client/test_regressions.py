@@ -460,7 +460,8 @@ def locals_of(error: BaseException | None) -> str:
 
 
 @pytest.mark.parametrize("hangs", [False, True])
-async def test_the_key_is_in_no_local_of_a_failed_send(autojump_clock: object, hangs: bool) -> None:
+@pytest.mark.parametrize("asks", ["pictures", "account"])
+async def test_the_key_is_in_no_local_of_a_failed_send(autojump_clock: object, hangs: bool, asks: str) -> None:
     async def handler(stream: trio.abc.Stream) -> None:
         await stream.receive_some(10)
         if hangs:
@@ -468,9 +469,12 @@ async def test_the_key_is_in_no_local_of_a_failed_send(autojump_clock: object, h
 
     async with NovelAI(KEY, transport=MemoryTransport(handler, buffer_size=16)) as client:
         with pytest.raises(NovelAIError) as caught:
-            await client.image.generate(recorded.params())
+            if asks == "pictures":
+                await client.image.generate(recorded.params())
+            else:
+                await client.account.subscription()
     shown = locals_of(caught.value)
-    assert "ImageStream" in shown
+    assert "Driver" in shown
     assert KEY not in shown
 
 

@@ -24,15 +24,16 @@ characters = st.builds(
     position=st.none() | st.tuples(units, units) | st.from_regex("[A-Ea-e][1-5]", fullmatch=True),
     enabled=st.booleans(),
 )
+OF_PICTURES = {"i2i", "inpaint", "controlnet", "character_references"}
 sides = st.integers(1, 32).map(lambda n: n * 64)
 pairs = st.tuples(sides, sides).filter(lambda size: size[0] * size[1] <= 3_145_728)
 
 
 def fields_for(info: ModelInfo) -> st.SearchStrategy[dict[str, object]]:
-    switches = {name: st.booleans() for name in sorted(info.options)}
+    switches = {name: st.booleans() for name in sorted(info.options) if name not in OF_PICTURES}
     optional = {
         "size": st.sampled_from(sorted(SIZES)) | pairs,
-        "steps": st.integers(1, 50),
+        "steps": st.integers(1, 46 if info.price_factor > 1 else 50),  # more is too dear at the largest size
         "scale": st.none() | st.floats(0, 10) | st.integers(0, 10),
         "sampler": st.sampled_from(info.samplers),
         "noise_schedule": st.sampled_from(info.noise_schedules),

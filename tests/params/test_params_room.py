@@ -17,9 +17,14 @@ from nai_trio.params import (
     MODELS,
     SIZES,
     Character,
+    CharacterReference,
+    ControlNet,
+    EncodedVibe,
     Family,
     ImageFields,
     ImageParams,
+    ImageToImage,
+    Inpaint,
     ModelId,
     ModelInfo,
     NoiseSchedule,
@@ -27,6 +32,7 @@ from nai_trio.params import (
     Sampler,
     SizeName,
     UCPreset,
+    Vibe,
 )
 
 FORBIDDEN = {"trio", "socket", "ssl", "asyncio", "random", "time"}
@@ -35,9 +41,9 @@ SOURCES = sorted(Path(nai_trio.params.__file__).parent.glob("*.py"))
 LOADS_NO_RUNTIME = """
 import sys
 import nai_trio.params
-assert not sys.modules.keys() & {"trio", "ssl", "asyncio", "h11", "msgpack", "cattrs"}
+assert not sys.modules.keys() & {"trio", "ssl", "asyncio", "h11", "msgpack", "cattrs", "PIL"}
 nai_trio.params.ImageParams("cat").to_json()
-assert not sys.modules.keys() & {"trio", "ssl", "asyncio", "h11", "msgpack"}
+assert not sys.modules.keys() & {"trio", "ssl", "asyncio", "h11", "msgpack", "PIL"}
 """
 LOADS_NOTHING_BEYOND_THE_ERRORS = """
 import sys
@@ -71,7 +77,9 @@ def test_a_module_imports_what_the_room_may(source: Path) -> None:
         top = name.partition(".")[0]
         assert top not in FORBIDDEN
         assert top in sys.stdlib_module_names | {"attrs", "cattrs", "nai_trio"}
-        assert top != "nai_trio" or name.startswith("nai_trio.params") or name == "nai_trio.errors"
+        assert (
+            top != "nai_trio" or name.startswith(("nai_trio.params", "nai_trio.pictures")) or name == "nai_trio.errors"
+        )
 
 
 def test_literal_types_and_tables_name_the_same_things() -> None:
@@ -97,6 +105,14 @@ def test_a_row_of_the_table_is_consistent(info: ModelInfo) -> None:
     assert "karras" in info.noise_schedules
     assert info.streams == info.prompt_objects == (info.max_characters > 0) == (info.family != "V3")
     assert info.guards_nsfw == ("curated" not in info.id)
+    assert (info.vibes == "encoded") == (info.vibe_encoding is not None)
+    assert ("controlnet" in info.options) == (info.vibes is not None)
+    assert info.for_inpainting.inpainting_id == info.inpainting_id
+
+
+def test_encoded_vibes_are_told_apart_by_model() -> None:
+    names = [info.vibe_encoding for info in MODELS.values() if info.vibe_encoding]
+    assert sorted(names) == ["v4-5curated", "v4-5full", "v4curated", "v4full"]
 
 
 def test_inpainting_ids_are_the_ones_the_service_takes() -> None:
@@ -120,7 +136,10 @@ def test_tables_cannot_be_changed(table: dict[str, object]) -> None:
         table["x"] = None
 
 
-@pytest.mark.parametrize("cls", [ImageParams, Character, ModelInfo])
+@pytest.mark.parametrize(
+    "cls",
+    [ImageParams, Character, ModelInfo, ImageToImage, Inpaint, ControlNet, Vibe, EncodedVibe, CharacterReference],
+)
 def test_annotations_resolve_and_every_field_is_documented(cls: type) -> None:
     hints = typing.get_type_hints(cls)
     for attribute in attrs.fields(cls):

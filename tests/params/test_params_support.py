@@ -149,7 +149,7 @@ def test_an_unknown_name_is_refused_with_the_closest_known(build: object, name: 
 
 
 def test_a_missing_prompt_is_named() -> None:
-    with pytest.raises(InvalidParamsError, match="prompt: expected text, got None"):
+    with pytest.raises(InvalidParamsError, match="prompt: expected text that is not empty, got None"):
         ImageParams.from_fields(steps=3)
 
 

@@ -243,7 +243,7 @@ def test_the_shapes_of_a_json_error(content: bytes, message: str, code: object) 
 
 
 @pytest.mark.parametrize(
-    "content", [b'{"images":[]}', b'{"message":5}', b"[1]", b"{broken", b'"x"', b"", b"null", b"\0"]
+    "content", [b'{"images":[]}', b'{"images":null}', b'{"message":5}', b"[1]", b"{broken", b'"x"', b"", b"null", b"\0"]
 )
 def test_other_json_is_no_answer(content: bytes) -> None:
     chunks, error = read(head(200, "application/json"), content)
@@ -465,4 +465,4 @@ def test_an_open_body_says_whether_it_carries_pictures(
 ) -> None:
     events = EventReader(steps=1, n_samples=1)
     body = open_body(head(status, content_type), content[:SNIFF_SIZE], events=events, limits=Limits())
-    assert body.carries_pictures is expected
+    assert body.carries_answer is expected

@@ -67,7 +67,7 @@ def preview_chunk(samp_ix: int, step_ix: int) -> IntermediateChunk:
 
 
 def final_chunk(samp_ix: int) -> FinalChunk:
-    return FinalChunk(samp_ix=samp_ix, gen_id=2807180, image=PNG + bytes([samp_ix]))
+    return FinalChunk(samp_ix=samp_ix, gen_id=2807180, image=PNG + bytes([samp_ix]), seed=ONE.seed + samp_ix)
 
 
 SINGLE = [preview(0, 0), preview(0, 1), final(0)]
@@ -544,11 +544,11 @@ def test_a_zip_with_too_few_pictures_is_an_interruption_that_keeps_them() -> Non
     run = exchange(TWO)
     chunks, error = drive(run, [response(zipped(PNG), "application/zip")])
     assert isinstance(error, StreamInterrupted)
-    assert error.finals == chunks == [FinalChunk(samp_ix=0, gen_id=None, image=PNG)]
+    assert error.finals == chunks == [FinalChunk(samp_ix=0, gen_id=None, image=PNG, seed=ONE.seed)]
 
 
 def test_a_bare_picture_is_complete_only_with_a_marked_end() -> None:
-    expected = FinalChunk(samp_ix=0, gen_id=None, image=PNG)
+    expected = FinalChunk(samp_ix=0, gen_id=None, image=PNG, seed=ONE.seed)
     run = exchange()
     assert drive(run, bytewise(response(PNG, "image/png"))) == ([expected], None)
     assert run.complete

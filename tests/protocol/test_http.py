@@ -6,6 +6,7 @@ import traceback
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import attrs
 import h11
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from nai_trio import LimitExceeded, NovelAIError, ProtocolError, StreamInterrupted
 from nai_trio._version import __version__
-from nai_trio.protocol import APIKey, HTTPExchange, Limits, Request, ResponseHead, json_request
+from nai_trio.protocol import APIKey, HTTPExchange, Limits, Request, ResponseHead, get_request, json_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -98,9 +99,21 @@ def test_the_request_is_handed_out_once() -> None:
     assert http.data_to_send() == b""
 
 
-def test_a_request_without_a_body_has_length_zero() -> None:
-    request = Request(method="GET", target="/", headers=(("Host", "h"),))
-    assert request.to_bytes() == b"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+def test_a_request_without_a_body_has_length_zero_but_for_a_get() -> None:
+    request = Request(method="POST", target="/", headers=(("Host", "h"),))
+    assert request.to_bytes() == b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+    assert attrs.evolve(request, method="GET").to_bytes() == b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+    assert attrs.evolve(request, method="GET", body=b"x").to_bytes().endswith(b"Content-Length: 1\r\n\r\nx")
+
+
+def test_both_request_builders_write_the_same_headers() -> None:
+    post = json_request(host="h:1", target="/a", api_key="pst-not-a-real-key", body=b"{}", accept="image/png")
+    get = get_request(host="h:1", target="/b?c=d", api_key="pst-not-a-real-key", accept="image/png")
+    assert (get.method, get.target, get.body) == ("GET", "/b?c=d", b"")
+    assert [header for header in post.headers if header[0] != "Content-Type"] == list(get.headers)
+    assert ("Content-Type", "application/json") in post.headers
+    assert dict(get.headers)["Accept"] == "image/png"
+    assert "pst-not" not in repr(get)
 
 
 BAD_REQUESTS = {

@@ -1,0 +1,30 @@
+"""`client.account`: what the key's account has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nai_trio.driver import call
+from nai_trio.protocol.subscription import Subscription, subscription_call
+
+if TYPE_CHECKING:
+    from nai_trio.client import NovelAI
+
+__all__ = ["AccountNamespace"]
+
+
+class AccountNamespace:
+    """Asks about the account; reached as `client.account`."""
+
+    def __init__(self, client: NovelAI) -> None:
+        self._client = client
+
+    async def subscription(self) -> Subscription:
+        """Ask for the subscription: tier, Anlas, what is left of Opus's V5 pictures. Costs nothing.
+
+        Raises:
+            HTTPStatusError: the service refused.
+            NetworkError: the connection failed, fell silent, or ended too early.
+            ProtocolError: the answer is not what it must be; says what was expected.
+        """
+        return await call(self._client, lambda: subscription_call(**self._client.service))

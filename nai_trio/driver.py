@@ -1,0 +1,236 @@
+"""What moves one exchange over one connection, and sends it again where that is safe: generations and calls alike.
+
+Reading happens in the task that asks, and only when it asks: there is no reader task, no queue and no nursery. So a
+slow reader pushes back on the socket, cancelling the reader is cancelling the read, and no error is ever in a group.
+
+Two timers watch a read: silence on the wire (`Timeouts.read`) and silence of real events (`Timeouts.event`), since
+heartbeats would hide a stalled generation from the first. They count the time that is waited, and that alone: not what
+the reader does between two chunks, but also the waits that the reader's own cancel scope ended.
+
+`open_exchange` is the one place that decides about sending twice. A kept connection that dies under the request is
+replaced once by a fresh one, and a failed attempt is followed by another one as `Retry` says; both only where the
+request cannot have been billed. After a 2xx head nothing is sent again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import trio
+
+from nai_trio.deadline import deadline, expiry, timeout_error
+from nai_trio.errors import NetworkError, NetworkTimeout, NovelAIError, ProtocolError, StreamInterrupted
+from nai_trio.transport import Readable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nai_trio.client import NovelAI
+    from nai_trio.options import Timeouts
+    from nai_trio.pool import Connection, ConnectionPool
+    from nai_trio.protocol.call import CallExchange
+    from nai_trio.protocol.service import ServiceExchange
+
+__all__ = ["Driver", "call", "open_exchange"]
+
+T = TypeVar("T")
+
+_AT_HAND = 1.0
+"""Seconds for an answer that waits to be read already; not the whole timeout, for it may be TLS that speaks."""
+
+
+class Driver(Generic[T]):
+    """One exchange on one connection; whoever makes it leaves it.
+
+    Attributes:
+        exchange: what is driven.
+        ready: what it has brought and nobody has taken yet.
+        reused: whether the connection had carried another exchange before.
+    """
+
+    def __init__(
+        self, exchange: ServiceExchange[T], connection: Connection, pool: ConnectionPool, timeouts: Timeouts
+    ) -> None:
+        self.exchange = exchange
+        self.ready: deque[T] = deque()
+        self.reused = connection.reused
+        self._connection: Connection | None = connection
+        self._pool = pool
+        self._timeouts = timeouts
+        self._send_failed = False
+        self._quiet = 0.0
+        self._eventless = 0.0
+
+    async def start(self) -> None:
+        """Send the request and wait for the response's head.
+
+        Raises:
+            HTTPStatusError: the service refused.
+            NetworkError: the connection failed; `billing_unknown` is False where the request was never sent whole.
+            ProtocolError: the answer is not one.
+        """
+        try:
+            await self._send()
+        except NetworkError as broken:
+            self._send_failed = True
+            await self._raise_early_answer(broken)
+            raise broken  # noqa: TRY201 - by name: the answer's own failure is not the context
+        try:
+            await self._wait_for_head(self._timeouts.response)
+        except NovelAIError as error:
+            raise self.exchange.attach_evidence(error)  # noqa: B904 - the same error, with its evidence
+
+    async def wait(self) -> None:
+        """Read until something is ready, or the exchange is complete.
+
+        Raises:
+            NovelAIError: the connection failed, fell silent, or brought what it must not; with all that had arrived.
+        """
+        try:
+            while not (self.ready or self.exchange.complete):
+                await self._wait_for_bytes()
+        except NovelAIError as error:
+            raise self.exchange.attach_evidence(error)  # noqa: B904 - the same error, with its evidence
+        self._eventless = 0.0
+
+    async def leave(self) -> None:
+        """Give the connection back if its exchange has ended cleanly; else close it at once. Keeps an error in flight.
+
+        Not a place where a cancellation lands: what has been paid for and taken is not lost here.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self.exchange.reusable and not self._send_failed:
+            await self._pool.release(connection)
+        else:
+            await self._pool.discard(connection)
+
+    async def _send(self) -> None:
+        request = memoryview(self.exchange.data_to_send())  # unlike bytes, its repr does not show the key
+        try:
+            with deadline("send", self._timeouts.send):
+                await self._wire.send_all(request)
+        except trio.BrokenResourceError as error:
+            raise NetworkError("the connection broke while the request was sent") from error
+
+    async def _raise_early_answer(self, broken: NetworkError) -> None:
+        """The service may have answered before it took the whole request (413, 401): that says more."""
+        stalled = isinstance(broken, NetworkTimeout)
+        if stalled and not (isinstance(self._wire, Readable) and self._wire.readable()):
+            return
+        with contextlib.suppress(NetworkError, ProtocolError):
+            await self._wait_for_head(_AT_HAND if stalled else self._timeouts.response)
+        if self.exchange.status is not None:  # it has begun, whatever became of the request
+            self.exchange.attach_evidence(broken)
+
+    async def _wait_for_head(self, seconds: float | None) -> None:
+        try:
+            with deadline("response", seconds):
+                while not self.exchange.accepted:
+                    await self._receive()
+        except NetworkTimeout:
+            self._raise_refusal()
+            raise
+
+    async def _wait_for_bytes(self) -> None:
+        """One read within both timers; a scope of its own, since bytes that came undo a deadline that has passed."""
+        read, event = self._timeouts.read, self._timeouts.event
+        until_read, until_event = expiry(read) - self._quiet, expiry(event) - self._eventless
+        start = trio.current_time()
+        with trio.move_on_at(min(until_read, until_event)) as scope:
+            try:
+                await self._receive()
+            finally:
+                waited = trio.current_time() - start
+                self._quiet, self._eventless = self._quiet + waited, self._eventless + waited
+        if not scope.cancelled_caught:
+            self._quiet = 0.0
+        elif until_read <= until_event:
+            self._quiet = 0.0
+            raise timeout_error("read", read)
+        else:
+            self._eventless = 0.0
+            raise timeout_error("event", event)
+
+    async def _receive(self) -> None:
+        """One read from the wire; an earlier fault is raised first, for nobody would look at those bytes."""
+        if self.exchange.fault is not None:
+            await trio.lowlevel.checkpoint()
+            self.exchange.raise_fault()
+        try:
+            data = await self._wire.receive_some()
+        except trio.BrokenResourceError as error:
+            self._raise_refusal()
+            raise StreamInterrupted(f"the connection broke: {str(error) or type(error).__name__}") from error
+        self.ready.extend(self.exchange.receive_data(data))
+
+    def _raise_refusal(self) -> None:
+        """A refusal whose body was cut or stalled is still that refusal, with the words that came."""
+        if (self.exchange.status or 0) >= 300:
+            self.exchange.receive_data(b"")
+
+    @property
+    def _wire(self) -> trio.abc.Stream:
+        if self._connection is None:
+            raise trio.ClosedResourceError("this stream was left")
+        return self._connection.stream
+
+
+async def open_exchange(client: NovelAI, make: Callable[[], ServiceExchange[T]]) -> Driver[T]:
+    """Send a request until its response has begun, as often as is safe and `Retry` allows.
+
+    Args:
+        client: whose connections and settings are used.
+        make: makes the exchange, anew for each time that it is sent.
+
+    Raises:
+        NovelAIError: the last attempt's error.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return await _attempt(client, make)
+        except NovelAIError as error:
+            delay = client.retry.delay(attempt, error)
+            if delay is None:
+                raise
+        await trio.sleep(delay)
+
+
+async def _attempt(client: NovelAI, make: Callable[[], ServiceExchange[T]]) -> Driver[T]:
+    """One attempt. A kept connection that dies under the request is replaced once: nothing can have been billed."""
+    pool = client.pool  # of this attempt: when it is over, the client may have another
+    driver = Driver(make(), await pool.acquire(), pool, client.timeouts)
+    try:
+        return await _start(driver)
+    except NetworkError as error:
+        if error.billing_unknown or not driver.reused:
+            raise
+    return await _start(Driver(make(), await pool.acquire(fresh=True), pool, client.timeouts))
+
+
+async def _start(driver: Driver[T]) -> Driver[T]:
+    try:
+        await driver.start()
+    except BaseException:
+        await driver.leave()
+        raise
+    return driver
+
+
+async def call(client: NovelAI, make: Callable[[], CallExchange[T]]) -> T:
+    """Make a short call and return its answer.
+
+    Raises:
+        NovelAIError: it was refused, failed, or the answer is not what it must be.
+    """
+    driver = await open_exchange(client, make)
+    try:
+        await driver.wait()
+        return driver.ready.popleft()
+    finally:
+        await driver.leave()

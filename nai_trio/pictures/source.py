@@ -1,0 +1,177 @@
+"""`ImageSource`: a picture as the user has it, known by its header, read when it is needed.
+
+Bytes and files are looked at, not decoded: what they are and how large is told by their first bytes. A file's beginning
+is read when the source is made, so that a wrong path shows at once, and all of it whenever `read` is called. Blocking
+file reading is done in the calling thread; the client calls it in a worker thread.
+
+Bounds: 64 MiB and 67,108,864 pixels, by the header, before anything is decoded. A PNG of a few kilobytes can claim
+pixels by the billion.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
+
+import attrs
+
+from nai_trio.errors import InvalidParamsError
+from nai_trio.pictures.header import PictureHeader, read_header
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "ImageInput", "ImageSource"]
+
+MAX_BYTES: Final = 64 * 1024 * 1024
+MAX_PIXELS: Final = 8192 * 8192
+_HEAD_SIZE: Final = 1024 * 1024
+"""Enough for a JPEG whose EXIF, profile and thumbnails stand before its size."""
+
+_EXPECTED: Final = "a PNG, JPEG or WebP picture (bytes, a path, or a Pillow image)"
+
+
+@attrs.frozen(repr=False, kw_only=True)
+class ImageSource:
+    """A picture to send: bytes, a file, or a Pillow image. Made by `of`.
+
+    Sources are equal when they hold equal bytes, name the same path, or hold the same Pillow image.
+
+    Attributes:
+        header: its format and size, as they were when the source was made; "png" for a Pillow image.
+    """
+
+    header: PictureHeader
+    _data: bytes | None = None
+    _path: str | None = None
+    _image: Any = attrs.field(default=None, eq=id)
+
+    @classmethod
+    def of(cls, value: ImageInput, field: str = "image") -> ImageSource:
+        """Take a picture in any of the forms that `ImageInput` names.
+
+        Args:
+            value: the picture's bytes, a path to its file, or a Pillow image.
+            field: what errors call it.
+
+        Raises:
+            InvalidParamsError: it is none of them, cannot be read, is no PNG, JPEG or WebP, or is too large.
+        """
+        if isinstance(value, ImageSource):
+            return value
+        if isinstance(value, bytes | bytearray | memoryview):
+            data = bytes(value)
+            return cls(header=_checked_header(data, len(data), field), data=data)
+        if isinstance(value, str | os.PathLike):
+            path = os.fspath(value)
+            return cls(header=_header_of_file(path, field), path=path)
+        if _is_pillow_image(value):
+            return cls(header=_pillow_header(value, field), image=value)
+        raise InvalidParamsError.for_field(field, value, _EXPECTED)
+
+    @property
+    def width(self) -> int:
+        """Its width in pixels, as shown."""
+        return self.header.width
+
+    @property
+    def height(self) -> int:
+        """Its height in pixels, as shown."""
+        return self.header.height
+
+    @property
+    def pillow_image(self) -> Image.Image | None:
+        """The Pillow image that was given, or None."""
+        image: Image.Image | None = self._image
+        return image
+
+    def read(self) -> bytes:
+        """The picture's bytes as they are; a Pillow image as PNG.
+
+        Raises:
+            InvalidParamsError: the file can no longer be read, or holds no picture any more.
+        """
+        if self._data is not None:
+            return self._data
+        if self._path is not None:
+            data = _read_file(self._path, MAX_BYTES + 1, "image")
+            _checked_header(data, len(data), "image")
+            return data
+        buffer = io.BytesIO()
+        self._image.save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def stream(self) -> BinaryIO:
+        """The picture's bytes as a file to read, closed by the caller; for bytes and files alone.
+
+        Raises:
+            OSError: the file can no longer be read.
+        """
+        if self._path is not None:
+            return open(self._path, "rb")  # noqa: PTH123 - a path of any kind
+        return io.BytesIO(self.read())
+
+    def __repr__(self) -> str:
+        kind = "Pillow image" if self._image is not None else self.header.format
+        where = f" {self._path!r}" if self._path is not None else ""
+        return f"<{kind}{where} {self.width}x{self.height}>"
+
+
+ImageInput: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str] | Image.Image | ImageSource"
+"""A picture as a user has it: its bytes, the path of its file, or a Pillow image."""
+
+
+def _checked_header(data: bytes, size: int, field: str) -> PictureHeader:
+    if size > MAX_BYTES:
+        raise InvalidParamsError.for_field(field, f"{size} bytes", f"a picture of at most {MAX_BYTES} bytes")
+    try:
+        header = read_header(data)
+    except ValueError as error:
+        raise _refused(field, str(error)) from None
+    return _check_pixels(header, field)
+
+
+def _check_pixels(header: PictureHeader, field: str) -> PictureHeader:
+    if header.width * header.height > MAX_PIXELS:
+        shown = f"{header.width}x{header.height}"
+        raise InvalidParamsError.for_field(field, shown, f"a picture of at most {MAX_PIXELS} pixels")
+    return header
+
+
+def _refused(field: str, came: str) -> InvalidParamsError:
+    """The error whose words are not a repr, because they describe bytes."""
+    error = InvalidParamsError(f"{field}: expected {_EXPECTED}, got {came}")
+    error.field, error.value, error.allowed = field, came, _EXPECTED
+    return error
+
+
+def _header_of_file(path: str, field: str) -> PictureHeader:
+    head = _read_file(path, _HEAD_SIZE, field)
+    return _checked_header(head, os.stat(path).st_size, field)  # noqa: PTH116 - any path, bytes-free
+
+
+def _read_file(path: str, count: int, field: str) -> bytes:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - a path of any kind
+            return file.read(count)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "; base64 text is not taken: give the bytes" if len(path) > 255 else ""
+        shown = path if len(path) <= 80 else f"{path[:77]}..."
+        raise _refused(field, f"the path {shown!r}, which cannot be read ({reason}{hint})") from None
+
+
+def _is_pillow_image(value: object) -> bool:
+    pillow = sys.modules.get("PIL.Image")  # where it was not imported, no value can be an image of it
+    return pillow is not None and isinstance(value, pillow.Image)
+
+
+def _pillow_header(image: Image.Image, field: str) -> PictureHeader:
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise InvalidParamsError.for_field(field, f"{width}x{height}", "a picture with at least one pixel")
+    return _check_pixels(
+        PictureHeader(format="png", width=width, height=height, has_alpha=image.has_transparency_data), field
+    )

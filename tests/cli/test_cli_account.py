@@ -1,0 +1,158 @@
+"""What it costs and what is left: `--estimate`, `nai-trio account`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trio
+from emulator_thread import KEY, Served, emulator_on_a_port
+
+from nai_trio.cli import main
+from nai_trio.cli.account import _lines, _record
+from nai_trio.params import ImageParams
+from nai_trio.protocol.subscription import parse_subscription
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OPUS = {
+    "tier": 3, "active": True, "expiresAt": 1790000000, "isGracePeriod": False,
+    "perks": {"maxPriorityActions": 1000, "startPriority": 10, "contextTokens": 8192, "unlimitedMaxPriority": True,
+              "moduleTrainingSteps": 10000},
+    "trainingStepsLeft": {"fixedTrainingStepsLeft": 9000, "purchasedTrainingSteps": 12},
+    "usage": {"percent": 62.5, "isNegative": False, "timeUntilNextPercent": 7888},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with emulator_on_a_port() as served:
+        yield served
+
+
+def lines_of(**changes: Any) -> list[str]:
+    return list(_lines(parse_subscription(json.dumps({**OPUS, **changes}).encode())))
+
+
+def test_an_estimate_needs_no_key_and_no_output(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOVELAI_API_KEY", raising=False)
+    monkeypatch.setenv("NOVELAI_IMAGE_BASE", "http://127.0.0.1:9")
+    assert main(["generate", "1girl", "--estimate", "--n-samples", "2"]) == 0
+    out, err = capfd.readouterr()
+    estimate = ImageParams("1girl", n_samples=2).estimate_anlas()
+    assert out.splitlines()[0] == f"{int(estimate)} Anlas: 2 pictures at 17"
+    assert out.splitlines()[1:] == [f"  caveat: {caveat}" for caveat in estimate.caveats]
+    assert err == ""
+
+
+def test_an_estimate_as_json_is_one_line_with_the_parts(capfd: pytest.CaptureFixture[str]) -> None:
+    arguments = ["generate", "1girl", "--estimate", "--opus", "--json", "--n-samples", "2", "-o", "no/such/folder.png"]
+    assert main(arguments) == 0
+    (line,) = capfd.readouterr().out.splitlines()
+    record = json.loads(line)
+    estimate = ImageParams("1girl", n_samples=2).estimate_anlas(opus=True)
+    assert record.pop("caveats") == list(estimate.caveats)
+    assert record == {
+        "anlas": 17, "opus": True, "n_samples": 2, "per_picture": 17, "free_pictures": 1, "vibe_encoding": 0,
+        "extra_vibes": 0, "references": 0,
+    }  # fmt: skip
+
+
+def test_an_estimate_of_wrong_parameters_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "1girl", "--estimate", "--steps", "99"]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == "nai-trio: error: --steps: expected an integer from 1 to 50, got 99\n"
+
+
+@pytest.mark.parametrize("arguments", [["generate", "x", "--estimate"], ["account", "--emulator"]])
+def test_a_full_stdout_is_told(
+    arguments: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(arguments) == 9
+    assert capfd.readouterr().err == "nai-trio: error: cannot write to stdout: no space left on device\n"
+
+
+def test_the_account_of_the_emulator(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOVELAI_API_KEY", raising=False)
+    assert main(["account", "--emulator"]) == 0
+    text = capfd.readouterr().out
+    assert main(["account", "--emulator", "--json"]) == 0
+    record = json.loads(capfd.readouterr().out)
+    assert text.startswith(f"tier: {record['tier_name']}, ")
+    assert f"Anlas: {record['anlas']} (" in text
+    assert record["anlas"] == record["anlas_fixed"] + record["anlas_purchased"]
+
+
+def test_the_account_of_a_service(
+    served: Served, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOVELAI_API_KEY", KEY)
+    assert main(["account", "--json", "--image-base", served.url]) == 0
+    assert set(json.loads(capfd.readouterr().out)) >= {"tier", "anlas", "opus", "active"}
+    monkeypatch.setenv("NOVELAI_API_KEY", "pst-not-a-real-key-either")
+    assert main(["account", "--image-base", served.url]) == 3
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == f"nai-trio: error: 401: Unauthorized ({served.url} does not take the key in NOVELAI_API_KEY)\n"
+    assert main(["account", "--image-base", "http://127.0.0.1:9"]) == 7
+    assert capfd.readouterr().err.startswith("nai-trio: error: connect to http://127.0.0.1:9: refused")
+    monkeypatch.delenv("NOVELAI_API_KEY")
+    assert main(["account"]) == 3
+    assert "set NOVELAI_API_KEY" in capfd.readouterr().err
+
+
+def test_a_service_that_says_nothing_is_given_up_by_the_time_limit_or_a_signal(
+    start: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent() -> Any:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        base = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        code = await trio.to_thread.run_sync(start("account", "--image-base", base, "--timeout", 0.2).finish)
+        waiting = start("account", "--image-base", base)
+        await (await listener.accept()).aclose()  # the first one's connection
+        async with await listener.accept() as stream:
+            await stream.receive_some()
+            waiting.send(signal.SIGTERM)
+            stopped = await trio.to_thread.run_sync(waiting.finish)
+        await listener.aclose()
+        return code, stopped
+
+    limited, stopped = trio.run(silent)
+    assert (limited.code, limited.err) == (7, "nai-trio: error: not finished within 0.2 s (--timeout)\n")
+    assert (stopped.code, stopped.out, stopped.err) == (143, "", "nai-trio: stopped by SIGTERM\n")
+
+
+def test_the_lines_tell_tier_anlas_and_what_is_left_of_opus() -> None:
+    assert lines_of() == [
+        "tier: Opus, active until 2026-09-21",
+        "Anlas: 9012 (9000 of the month, 12 bought)",
+        "V5: 62.5 % left; one more percent takes 7888 s",
+    ]
+    assert lines_of(usage=None, tier=1)[:1] == ["tier: Tablet, active until 2026-09-21"]
+    assert len(lines_of(usage=None)) == 2
+    assert lines_of(active=False)[0] == "tier: Opus, not active"
+    assert lines_of(isGracePeriod=True)[0].endswith(", the payment is late")
+    assert "used up" in lines_of(usage={"percent": -1, "isNegative": True, "timeUntilNextPercent": 1})[2]
+    assert lines_of(tier=9)[0].startswith("tier: tier 9, ")
+
+
+@pytest.mark.parametrize("seconds", [10**20, -(10**20), 2**62])
+def test_an_end_that_no_calendar_has_is_still_told(seconds: int) -> None:
+    assert lines_of(expiresAt=seconds)[0] == f"tier: Opus, active until second {seconds}"
+
+
+def test_the_record_has_what_scripts_need() -> None:
+    assert _record(parse_subscription(json.dumps(OPUS).encode())) == {
+        "tier": 3, "tier_name": "Opus", "active": True, "opus": True, "expires_at": 1790000000,
+        "is_grace_period": False, "anlas": 9012, "anlas_fixed": 9000, "anlas_purchased": 12,
+        "usage": {"percent": 62.5, "is_negative": False, "seconds_per_percent": 7888},
+    }  # fmt: skip
