@@ -10,7 +10,7 @@ TYPED := build/typed
 SOURCES := .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format interop clean
+.PHONY: help demo test lint format interop bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ format: $(VENV)/.dev  ## rewrite the sources in the project's format
 
 interop: $(VENV)/.dev  ## let other NovelAI clients stream from the emulator (installs them into .interop/)
 	$(BIN)/python -W error -m pytest tests/interop
+
+bench: $(VENV)/.dev  ## measure; prints a table
+	$(BIN)/python benchmarks/request_memory.py
 
 clean:  ## remove everything that these targets made
 	rm -rf $(VENV) .interop build dist *.egg-info demo.png
