@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from nai_trio.protocol.limits import Limits
     from nai_trio.protocol.subscription import Subscription
     from nai_trio.stream import ImageStream
-    from nai_trio.vibe_cache import VibeCache
+    from nai_trio.vibe_cache import VibeCache, VibeCacheWarning
 
 __all__ = [
     "AnlasEstimate",
@@ -97,6 +97,7 @@ __all__ = [
     "UnknownChunk",
     "Vibe",
     "VibeCache",
+    "VibeCacheWarning",
     "VibeFile",
     "__version__",
     "read_vibes",

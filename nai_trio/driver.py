@@ -8,8 +8,8 @@ heartbeats would hide a stalled generation from the first. They count the time t
 the reader does between two chunks, but also the waits that the reader's own cancel scope ended.
 
 `open_exchange` is the one place that decides about sending twice. A kept connection that dies under the request is
-replaced once by a fresh one, and a failed attempt is followed by another one as `Retry` says; both only where the
-request cannot have been billed. After a 2xx head nothing is sent again.
+replaced once by a fresh one (silence is no death: it has its timeout), and a failed attempt is followed by another one
+as `Retry` says; both only where the request cannot have been billed. After a 2xx head nothing is sent again.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ async def _attempt(client: NovelAI, make: Callable[[], ServiceExchange[T]]) -> D
     try:
         return await _start(driver)
     except NetworkError as error:
-        if error.billing_unknown or not driver.reused:
+        if error.billing_unknown or isinstance(error, NetworkTimeout) or not driver.reused:
             raise
     return await _start(Driver(make(), await pool.acquire(fresh=True), pool, client.timeouts))
 

@@ -2,7 +2,7 @@
 
 Pictures make a request slow to build: files are read, Pillow works, megabytes become base64. That is done once, before
 the first attempt, in a worker thread; a request without pictures is built where it is, and no thread is used. Vibes
-that the model takes encoded are encoded first.
+that the model takes encoded are encoded first; but before that costs anything, the rest is built once for the errors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import trio
 from nai_trio.driver import open_exchange
 from nai_trio.protocol.exchange import ImageExchange, endpoint_of
 from nai_trio.stream import ImageStream
-from nai_trio.vibes import encode_raw_vibes
+from nai_trio.vibes import encode_vibes, raw_vibes
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -48,7 +48,7 @@ class Generation:
             raise RuntimeError("this generation was entered before: call generate_stream() again")
         self._entered = True
         client, delivery = self._client, self._delivery
-        params = await encode_raw_vibes(client, self._params)
+        params = await self._with_encoded_vibes()
         body = await self._build(params)
 
         def make() -> ImageExchange:
@@ -67,6 +67,16 @@ class Generation:
             await self._stream.leave()
         if exc is None:
             await trio.lowlevel.checkpoint()
+
+    async def _with_encoded_vibes(self) -> ImageParams:
+        """The parameters as they can be sent; not a checkpoint where there is nothing to encode."""
+        params, control = self._params, raw_vibes(self._params)
+        if control is None:
+            return params
+        rest = params.replace(controlnet=None)
+        if rest.has_pictures:
+            await self._build(rest)
+        return params.replace(controlnet=await encode_vibes(self._client, control, params.info))
 
     async def _build(self, params: ImageParams) -> bytes:
         build = partial(params.to_json, stream=endpoint_of(self._delivery).stream)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Unpack, get_args
+
+import trio
 
 from nai_trio.errors import InvalidParamsError
 from nai_trio.generation import Generation
@@ -113,7 +116,8 @@ class ImageNamespace:
             ProtocolError: the service sent what it must not.
         """
         info = model_with_vibes(model)
-        vibe = Vibe(image, information_extracted=information_extracted)
+        look = partial(Vibe, image, information_extracted=information_extracted)  # reads the beginning of a file
+        vibe = await trio.to_thread.run_sync(look, abandon_on_cancel=True)
         if isinstance(vibe.image, EncodedVibe):
             raise InvalidParamsError.for_field("image", image, "a picture; this one is encoded already")
         return await encode_vibe(self._client, vibe.image, info=info, information_extracted=vibe.information_extracted)

@@ -3,12 +3,13 @@
 Rules:
 
 - Nothing paid is lost. An encoding is in memory before anything else is done with it; if the folder cannot be written,
-  a `VibeCacheWarning` says so and the vibe is returned all the same.
+  a `VibeCacheWarning` says so and the vibe is returned all the same. What a cancellation kept from being written is
+  written when it is next asked for.
 - Two tasks that want the same encoding pay once: one lock per encoding, held while the service is asked. If the first
   is cancelled or fails, the next one asks by itself. What failed is not kept.
 - A file is written whole or not at all (a temporary file that is renamed), so that several programs may share a
-  folder. It holds its key and a checksum. One that is damaged, or is something else, is never used and never deleted:
-  it is set aside (".damaged" behind its name) with a warning, and the picture is encoded anew.
+  folder. It holds its key and a checksum. One that is damaged, or is something else, is never used: it is set aside
+  (".damaged" behind its name, in place of an earlier one) with a warning, and the picture is encoded anew.
 
 Names of files are made of a hash, a name from the model table, and a number; nothing of the user's is in them.
 """
@@ -20,7 +21,8 @@ import binascii
 import hashlib
 import json
 import os
-import tempfile
+import re
+import secrets
 import warnings
 from collections import OrderedDict
 from pathlib import Path
@@ -46,10 +48,16 @@ class VibeCacheWarning(UserWarning):
     """The folder of a `VibeCache` could not be written, or a file in it not be used."""
 
 
+def _name_part(_instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9.-]+", value):
+        allowed = "letters, digits, dots and hyphens: it is part of a file's name"
+        raise InvalidParamsError.for_field(attribute.name, value, allowed)
+
+
 @attrs.frozen
 class _Key:
-    image_id: str
-    encoding: str
+    image_id: str = attrs.field(validator=_name_part)
+    encoding: str = attrs.field(validator=_name_part)
     information_extracted: float
 
     @property
@@ -72,13 +80,14 @@ class VibeCache:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, *, max_in_memory: int = 1000) -> None:
-        if folder is not None and (not isinstance(folder, str | os.PathLike) or not os.fspath(folder)):
+        if folder is not None and not _is_path(folder):
             raise InvalidParamsError.for_field("folder", folder, "the path of a folder, or None")
         if not isinstance(max_in_memory, int) or isinstance(max_in_memory, bool) or max_in_memory < 1:
             raise InvalidParamsError.for_field("max_in_memory", max_in_memory, "an integer of at least 1")
         self._folder = None if folder is None else Path(folder)
         self._max_in_memory = max_in_memory
         self._vibes: OrderedDict[_Key, EncodedVibe] = OrderedDict()
+        self._unwritten: set[_Key] = set()
         self._encoding: dict[_Key, trio.Lock] = {}
 
     async def get_or_encode(
@@ -91,16 +100,26 @@ class VibeCache:
             image_id: the SHA-256 of the picture's bytes in hexadecimal.
             encoding: `ModelInfo.vibe_encoding`.
             information_extracted: 0.01 to 1.
+
+        Raises:
+            InvalidParamsError: `image_id` or `encoding` cannot be part of a file's name.
         """
         key = _Key(image_id, encoding, float(information_extracted))
         lock = self._encoding.setdefault(key, trio.Lock())
         try:
             async with lock:
-                found = self._recall(key) or await self._load(key)
-                return found or await self._encode(key, encode)
+                vibe = self._recall(key) or await self._load(key)
+                if vibe is None:
+                    vibe = EncodedVibe(token=await encode(), **attrs.asdict(key))
+                    self._remember(key, vibe)
+                    self._unwritten.add(key)
+                if key in self._unwritten:
+                    await self._keep(key, vibe)
+                return vibe
         finally:
-            if not lock.locked():  # by now it is the next one's, if anyone waited
-                self._encoding.pop(key, None)
+            # By now it is the next one's, if anyone waited; or, where this task was cancelled before it had it, gone.
+            if not lock.locked() and self._encoding.get(key) is lock:
+                del self._encoding[key]
 
     def _recall(self, key: _Key) -> EncodedVibe | None:
         if key in self._vibes:
@@ -110,17 +129,19 @@ class VibeCache:
     def _remember(self, key: _Key, vibe: EncodedVibe) -> None:
         self._vibes[key] = vibe
         if len(self._vibes) > self._max_in_memory:
-            self._vibes.popitem(last=False)
+            oldest, _ = self._vibes.popitem(last=False)
+            self._unwritten.discard(oldest)
 
-    async def _encode(self, key: _Key, encode: Callable[[], Awaitable[bytes]]) -> EncodedVibe:
-        vibe = EncodedVibe(token=await encode(), **attrs.asdict(key))
-        self._remember(key, vibe)
-        if self._folder is not None:
-            try:
+    async def _keep(self, key: _Key, vibe: EncodedVibe) -> None:
+        """Write it to the folder; one that cannot be written is not tried again."""
+        try:
+            if self._folder is not None:
                 await trio.to_thread.run_sync(_write, self._folder, key, vibe.token, abandon_on_cancel=True)
-            except OSError as error:
-                _warn(f"an encoded vibe could not be kept in {str(self._folder)!r}: {error}")
-        return vibe
+        except OSError as error:
+            self._unwritten.discard(key)
+            _warn(f"an encoded vibe could not be kept in {str(self._folder)!r}: {error}")
+        else:
+            self._unwritten.discard(key)
 
     async def _load(self, key: _Key) -> EncodedVibe | None:
         if self._folder is None:
@@ -149,21 +170,30 @@ def _warn(message: str) -> None:
     warnings.warn(message, VibeCacheWarning, stacklevel=2)
 
 
+def _is_path(value: object) -> bool:
+    """Whether the system can take it as a path: found out here, not when something that was paid for is to be kept."""
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(path, str) or not path:
+        return False
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+
+
 def _write(folder: Path, key: _Key, token: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all, with the permissions that the user's files have."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=folder, prefix=".", suffix=".tmp", encoding="ascii", delete=False
-    ) as file:
-        temporary = Path(file.name)
-        try:
+    temporary = folder / f".{secrets.token_hex(8)}.tmp"
+    try:
+        with temporary.open("x", encoding="ascii") as file:
             file.write(_to_text(key, token))
-            file.close()
-            temporary.replace(folder / key.file_name)
-        except BaseException:
-            file.close()
-            temporary.unlink(missing_ok=True)
-            raise
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut can leave the new name on an empty file
+        temporary.replace(folder / key.file_name)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _read(path: Path, key: _Key) -> bytes:

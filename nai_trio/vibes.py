@@ -21,10 +21,10 @@ from nai_trio.protocol.vibe import encode_vibe_body, encode_vibe_call
 
 if TYPE_CHECKING:
     from nai_trio.client import NovelAI
-    from nai_trio.params import ImageParams, ModelInfo
+    from nai_trio.params import ControlNet, ImageParams, ModelInfo
     from nai_trio.pictures import ImageSource
 
-__all__ = ["encode_raw_vibes", "encode_vibe", "model_with_vibes"]
+__all__ = ["encode_vibe", "encode_vibes", "model_with_vibes", "raw_vibes"]
 
 
 def model_with_vibes(model: str) -> ModelInfo:
@@ -71,16 +71,18 @@ def _read(image: ImageSource) -> tuple[bytes, str]:
     return content, hashlib.sha256(content).hexdigest()
 
 
-async def encode_raw_vibes(client: NovelAI, params: ImageParams) -> ImageParams:
-    """The parameters with every vibe that is still a picture encoded, one after the other, where the model wants that.
+def raw_vibes(params: ImageParams) -> ControlNet | None:
+    """The vibes, if any of them must be encoded before the request can be built."""
+    control = params.controlnet
+    if control is None or params.info.vibe_encoding is None:
+        return None
+    return None if all(isinstance(vibe.image, EncodedVibe) for vibe in control.images) else control
 
-    Not a checkpoint where there is nothing to encode.
-    """
-    control, info = params.controlnet, params.info
-    if control is None or info.vibe_encoding is None:
-        return params
+
+async def encode_vibes(client: NovelAI, control: ControlNet, info: ModelInfo) -> ControlNet:
+    """The same vibes, each that is still a picture encoded, one after the other."""
     vibes = [await _encoded(client, vibe, info) for vibe in control.images]
-    return params.replace(controlnet=attrs.evolve(control, images=vibes))
+    return attrs.evolve(control, images=vibes)
 
 
 async def _encoded(client: NovelAI, vibe: Vibe, info: ModelInfo) -> Vibe:

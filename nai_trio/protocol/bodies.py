@@ -35,10 +35,15 @@ if TYPE_CHECKING:
     from nai_trio.protocol.http import ResponseHead
     from nai_trio.protocol.limits import Limits
 
-__all__ = ["SNIFF_SIZE", "open_body", "promises_pictures"]
+__all__ = ["bytes_to_see", "open_body", "promises_pictures"]
 
-SNIFF_SIZE = 4
-"""Enough to tell every kind apart; no event is shorter, so waiting for it delays none."""
+_TELLING = 4
+"""Bytes that tell every kind apart; no event is shorter, so waiting for them delays none."""
+
+_MAX_BLANK = 60
+"""Bytes that may stand before them and tell nothing."""
+
+_BOM = b"\xef\xbb\xbf"
 
 _KINDS = {
     "text/event-stream": "sse",
@@ -74,7 +79,7 @@ def open_body(
 
     Args:
         head: the response's head.
-        first: the body's first bytes: at least `SNIFF_SIZE`, fewer only when it has no more.
+        first: the body's first bytes: at least `bytes_to_see(first)`, fewer only when it has no more.
         events: turns events into chunks.
         limits: bounds on what the body may hold.
         asked_for_json: whether JSON is an answer here, and not only an error.
@@ -84,9 +89,10 @@ def open_body(
     """
     if head.status >= 300:
         return RefusalBody(head, limits)
-    declared, seen = _declared(head), _sniff(first)
+    opening = first[: bytes_to_see(first)]  # not what came with it, else the verdict would hang on the cut
+    declared, seen = _declared(head), _sniff(opening)
     kind = seen if declared == "any" or (seen in _TEXTS and declared in _CARRIERS) else declared
-    if kind != seen and not _agrees(kind, first):
+    if kind != seen and not _agrees(kind, opening):
         received = f"{_NAMES[seen]} ({_type_of(head)}, first bytes {first[:16]!r})"
         raise ProtocolError.mismatch(expected=_NAMES[kind], received=received, offset=0)
     if kind == "sse":
@@ -100,6 +106,13 @@ def open_body(
     return WrongBody(limits, _type_of(head))
 
 
+def bytes_to_see(first: bytes | bytearray) -> int:
+    """How many of a body's first bytes must be there to choose how to read it, as far as those that are there tell."""
+    opening = bytes(first[: _MAX_BLANK + _TELLING])
+    blank = len(opening) - len(opening.removeprefix(_BOM).lstrip())
+    return min(blank, _MAX_BLANK) + _TELLING
+
+
 def promises_pictures(head: ResponseHead, *, asked_for_json: bool = False) -> bool:
     """Whether a response's head alone says that its body carries pictures; JSON does where it was asked for."""
     declared = _declared(head)
@@ -107,16 +120,11 @@ def promises_pictures(head: ResponseHead, *, asked_for_json: bool = False) -> bo
 
 
 def _declared(head: ResponseHead) -> str:
-    media_type = _media_type(head)
-    return "image" if media_type.startswith("image/") else _KINDS.get(media_type, "other")
-
-
-def _media_type(head: ResponseHead) -> str:
-    return head.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return "image" if head.media_type.startswith("image/") else _KINDS.get(head.media_type, "other")
 
 
 def _type_of(head: ResponseHead) -> str:
-    return f"content-type {_media_type(head)!r}" if _media_type(head) else "no content-type"
+    return f"content-type {head.media_type!r}" if head.media_type else "no content-type"
 
 
 def _sniff(first: bytes) -> str:
@@ -125,7 +133,7 @@ def _sniff(first: bytes) -> str:
         return "zip"
     if first.startswith((b"\x89PNG", b"RIFF", b"\xff\xd8\xff")):
         return "image"
-    text = first.removeprefix(b"\xef\xbb\xbf").lstrip()
+    text = first.removeprefix(_BOM).lstrip()
     if text.startswith(b"{"):
         return "json"
     if text.startswith(b"<"):

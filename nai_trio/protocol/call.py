@@ -62,11 +62,6 @@ class CallExchange(ServiceExchange[T_co]):
             raise RuntimeError("the answer is not complete yet: ask `complete` first")
         return self._answers[0]
 
-    @property
-    def body(self) -> bytes:
-        """The bytes of the response's body, as far as they have come."""
-        return self._body.content if isinstance(self._body, CollectedBody) else b""
-
     def _promises(self, head: ResponseHead) -> bool:
         return head.status < 300
 

@@ -105,7 +105,8 @@ class FinalChunk(_Picture):
         gen_id: the service's number for this generation; None for pictures that came in a ZIP or bare.
         image: the picture's bytes, PNG or WebP.
         seed: what this sample was made from, 0 to 4294967295: the request's seed plus `samp_ix`, beyond the end from 0
-            again; where the answer tells it (JSON alone does), what that says. None only on chunks made by hand.
+            again; where the answer tells it (JSON alone does), what that says. None only on chunks made by hand. For a
+            request with seed 0 older documents have the service pick its own.
         extra: members of the event that this version does not know.
     """
 

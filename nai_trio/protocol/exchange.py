@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import attrs
 
 from nai_trio.errors import InvalidParamsError, StreamInterrupted
-from nai_trio.protocol.bodies import SNIFF_SIZE, open_body, promises_pictures
+from nai_trio.protocol.bodies import bytes_to_see, open_body, promises_pictures
 from nai_trio.protocol.chunks import Chunk, FinalChunk
 from nai_trio.protocol.events import EventReader
 from nai_trio.protocol.http import json_request
@@ -101,8 +101,6 @@ class ImageExchange(ServiceExchange[Chunk]):
         InvalidParamsError: `stream` is unknown, or `params` cannot be sent so.
     """
 
-    sniff_size = SNIFF_SIZE
-
     def __init__(
         self,
         params: ImageParams,
@@ -133,25 +131,14 @@ class ImageExchange(ServiceExchange[Chunk]):
         """The finished pictures so far, ordered by `samp_ix`."""
         return self._pictures.finals
 
-    def receive_data(self, data: Buffer) -> list[Chunk]:
-        """Take response bytes, cut anywhere, and return the chunks they complete.
-
-        Args:
-            data: what was read; b"" is the end of file.
-
-        Raises:
-            HTTPStatusError: the service refused.
-            GenerationError: the service gave up on the job inside the stream.
-            StreamInterrupted: the response ended too early.
-            ProtocolError: the response is not what it must be.
-        """
-        return super().receive_data(data)
-
     def _arrived(self) -> dict[str, Any]:
         return {"previews": self.previews, "finals": self.finals}
 
     def _promises(self, head: ResponseHead) -> bool:
         return promises_pictures(head, asked_for_json=self._json)
+
+    def _bytes_to_see(self, opening: bytearray) -> int:
+        return bytes_to_see(opening)
 
     def _open_body(self, head: ResponseHead, first: bytes) -> Body[Chunk]:
         return open_body(head, first, events=self._events, limits=self._limits, asked_for_json=self._json)

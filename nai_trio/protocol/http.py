@@ -73,6 +73,11 @@ class ResponseHead:
     reason: str
     headers: Headers = attrs.field(converter=Headers)
 
+    @property
+    def media_type(self) -> str:
+        """What `Content-Type` says, in lower case and without parameters; "" where there is none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
 
 def json_request(*, host: str, target: str, api_key: str | APIKey, body: bytes, accept: str = "*/*") -> Request:
     """A POST of a JSON text to the service (wire document, section 1).

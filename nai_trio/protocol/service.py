@@ -42,8 +42,6 @@ class ServiceExchange(Decoder[T_co]):
     """
 
     billed = True
-    sniff_size = 1
-    """How many of a body's first bytes `_open_body` wants to see; fewer come only where it has no more."""
 
     def __init__(self, request: Request, limits: Limits | None) -> None:
         self._limits = limits or Limits()
@@ -126,6 +124,14 @@ class ServiceExchange(Decoder[T_co]):
     def _promises(self, head: ResponseHead) -> bool:
         """Whether a response's head alone says that it is the answer that was asked for."""
 
+    def _bytes_to_see(self, opening: bytearray) -> int:  # noqa: ARG002 - for subclasses
+        """How many of a body's first bytes `_open_body` wants to see; fewer come only where it has no more.
+
+        Args:
+            opening: those that have come.
+        """
+        return 1
+
     @abc.abstractmethod
     def _open_body(self, head: ResponseHead, first: bytes) -> Body[T_co]:
         """Choose how to read the body."""
@@ -158,7 +164,7 @@ class ServiceExchange(Decoder[T_co]):
             yield from _feed(self._body, piece)
             return
         self._opening += piece
-        if len(self._opening) >= self.sniff_size:
+        if len(self._opening) >= self._bytes_to_see(self._opening):
             yield from self._begin_body()
 
     def _begin_body(self) -> Iterator[T_co]:

@@ -1,7 +1,8 @@
 """Encoding a vibe: POST /ai/encode-vibe, whose answer is raw bytes (wire document, section 3.3).
 
-The bytes' own syntax is not known, so nothing but their length proves that they are whole, and nothing but the media
-type that they are a vibe at all: words under a 2xx status must not be kept, and sent, as one.
+The bytes' own syntax is not known, so nothing but their length proves that they are whole, and hardly anything that
+they are a vibe at all. Words under a 2xx status must not be kept, and sent, as one: the media type must be one of bytes
+(or none), and a JSON object or an HTML page is refused whatever the media type says.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from nai_trio.errors import ProtocolError
+from nai_trio.protocol import _json
 from nai_trio.protocol.call import CallExchange
 from nai_trio.protocol.collected import words
 from nai_trio.protocol.http import json_request
@@ -55,8 +57,16 @@ def encode_vibe_call(
 
 
 def _read(head: ResponseHead, body: bytes) -> bytes:
-    declared = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if declared in _BINARY and body:
+    if head.media_type in _BINARY and body and not _is_message(body):
         return body
-    received = f"content-type {declared!r}: {words(body[:1000]) or 'nothing'}" if body else "an empty body"
+    received = f"content-type {head.media_type!r}: {words(body[:1000]) or 'nothing'}" if body else "an empty body"
     raise ProtocolError.mismatch(expected="the bytes of an encoded vibe (application/binary)", received=received)
+
+
+def _is_message(body: bytes) -> bool:
+    if body[:64].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return True
+    try:
+        return isinstance(_json.parse(body), dict)
+    except ValueError:
+        return False

@@ -62,6 +62,13 @@ class Source:
         return b"token %d" % self.asked
 
 
+class BytesPath:
+    """A path of the kind that only the operating system's own functions take."""
+
+    def __fspath__(self) -> bytes:
+        return b"folder"
+
+
 async def get(cache: VibeCache, source: Source, name: str = "a", *, level: float = 0.5) -> EncodedVibe:
     return await cache.get_or_encode(source.encode, image_id=name, encoding="v4full", information_extracted=level)
 
@@ -260,7 +267,13 @@ async def test_an_answer_at_hand_is_a_checkpoint() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"folder": 5}, {"folder": ""}, {"max_in_memory": 0}, {"max_in_memory": True}, {"max_in_memory": "9"}]
+    "arguments",
+    [
+        *({"folder": folder} for folder in (5, "", b"bytes", "nul\0", "\ud800", BytesPath())),
+        {"max_in_memory": 0},
+        {"max_in_memory": True},
+        {"max_in_memory": "9"},
+    ],
 )
 def test_wrong_settings_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidParamsError, match=next(iter(arguments))):
@@ -338,6 +351,41 @@ async def test_a_damaged_or_foreign_file_is_set_aside_with_a_warning_and_the_pic
     assert (tmp_path / f"{FILE_NAME}.damaged").read_bytes() == bad
     assert await encode_once(emulator, tmp_path) == first
     assert len(emulator.encodings) == 2
+
+
+async def test_a_second_damaged_file_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    emulator = Emulator()
+    for damage in (b"first", b"second"):
+        (tmp_path / FILE_NAME).write_bytes(damage)
+        with pytest.warns(VibeCacheWarning, match="set aside"):
+            await encode_once(emulator, tmp_path)
+    assert (tmp_path / f"{FILE_NAME}.damaged").read_bytes() == b"second"
+
+
+async def test_a_file_has_the_permissions_of_the_users_files(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("")
+    await encode_once(Emulator(), tmp_path)
+    assert (tmp_path / FILE_NAME).stat().st_mode == (tmp_path / "mine").stat().st_mode
+
+
+@pytest.mark.parametrize("name", ["../outside", "a/b", "a\\b", "c:d", "", "nul\0", 5])
+@pytest.mark.parametrize("field", ["image_id", "encoding"])
+async def test_a_name_that_would_leave_the_folder_is_refused(field: str, name: Any, tmp_path: Path) -> None:
+    source = Source()
+    key: dict[str, Any] = {"image_id": "a", "encoding": "v4full", "information_extracted": 0.5, field: name}
+    with pytest.raises(InvalidParamsError, match=field):
+        await VibeCache(tmp_path / "vibes").get_or_encode(source.encode, **key)
+    assert (source.asked, names(tmp_path)) == (0, [])
+
+
+async def test_programs_that_write_the_same_file_at_once_leave_one_whole_one(tmp_path: Path) -> None:
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(get, VibeCache(tmp_path), Source())
+    assert names(tmp_path) == ["a-v4full-0.5.vibe.json"]
+    unused = Source()
+    assert (await get(VibeCache(tmp_path), unused)).token == b"token 1"
+    assert unused.asked == 0
 
 
 async def test_other_files_in_the_folder_are_left_alone(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from nai_trio import (
     StreamInterrupted,
 )
 from nai_trio.protocol import Limits, ResponseHead
-from nai_trio.protocol.bodies import SNIFF_SIZE, open_body, promises_pictures
+from nai_trio.protocol.bodies import bytes_to_see, open_body, promises_pictures
 from nai_trio.protocol.events import EventReader
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def read(
 ) -> tuple[list[Chunk], NovelAIError | None]:
     """Read a whole body, its opening first, then `step` bytes at a time; the chunks and the error it ends in."""
     events = EventReader(steps=2, n_samples=2)
-    size = max(SNIFF_SIZE, step) if step else len(content)
+    size = max(bytes_to_see(content), step) if step else len(content)
     chunks: list[Chunk] = []
     try:
         body = open_body(response, content[:size], events=events, limits=limits or Limits())
@@ -464,5 +464,5 @@ def test_an_open_body_says_whether_it_carries_pictures(
     status: int, content_type: str | None, content: bytes, expected: bool
 ) -> None:
     events = EventReader(steps=1, n_samples=1)
-    body = open_body(head(status, content_type), content[:SNIFF_SIZE], events=events, limits=Limits())
+    body = open_body(head(status, content_type), content[: bytes_to_see(content)], events=events, limits=Limits())
     assert body.carries_answer is expected

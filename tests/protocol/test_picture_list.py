@@ -72,7 +72,8 @@ def drive(
             chunks += run.receive_data(b"")
             run.raise_fault()
     except NovelAIError as error:
-        assert error.finals == sorted(chunks, key=lambda chunk: chunk.samp_ix)  # type: ignore[union-attr]
+        finals = [chunk for chunk in chunks if isinstance(chunk, FinalChunk)]
+        assert error.finals == sorted(finals, key=lambda chunk: chunk.samp_ix)
         return chunks, error
     assert run.complete
     return chunks, None
@@ -262,3 +263,40 @@ def test_any_entry_in_place_of_one_leaves_those_before_it(indices: list[int], pl
     assert error is not None
     assert chunks[:place] == [chunk(index) for index in indices[:place]]
     assert len(chunks) <= 2
+
+
+@pytest.mark.parametrize("blank", [b" ", b"\n\n\n\n", b"\xef\xbb\xbf \r\n\t", b"\n" * 56])
+@pytest.mark.parametrize("media_type", ["application/json", "application/octet-stream", "", "text/event-stream"])
+@pytest.mark.parametrize("size", [1, 5, 10**9])
+def test_blanks_in_front_of_the_json_are_passed_over_however_it_is_cut(
+    blank: bytes, media_type: str, size: int
+) -> None:
+    assert drive(blank + WHOLE, media_type=media_type, size=size) == (CHUNKS, None)
+
+
+@given(
+    st.text(" \t\r\n\v\f", max_size=70),
+    st.booleans(),
+    st.sampled_from(
+        [WHOLE, b'{"message":"no"}', b"<html>", b": hi\n\n", recorded.body("sse"), recorded.body("msgpack")]
+    ),
+    st.sampled_from(["application/json", "application/octet-stream", "text/event-stream", "application/zip", "a/b"]),
+    st.integers(1, 80),
+)
+def test_a_body_is_taken_for_the_same_however_it_is_cut(
+    blank: str, bom: bool, content: bytes, media_type: str, size: int
+) -> None:
+    body = b"\xef\xbb\xbf" * bom + blank.encode() + content
+    whole, pieces = (drive(body, media_type=media_type, size=each) for each in (10**9, size))
+    assert whole[0] == pieces[0]
+    assert type(whole[1]) is type(pieces[1])
+
+
+@pytest.mark.parametrize("count", range(55, 70))
+def test_where_the_blanks_become_too_many_is_the_same_in_every_cut(count: int) -> None:
+    body = b"\n" * count + WHOLE
+    verdicts = [drive(body, media_type="application/octet-stream", size=size) for size in (1, 64, 10**9)]
+    if count <= 63:
+        assert verdicts == [(CHUNKS, None)] * 3
+    else:
+        assert [type(error) for _, error in verdicts] == [LimitExceeded] * 3
