@@ -35,14 +35,14 @@ from nai_trio.params.support import CHOICES, EXCLUSIONS, OPTIONS
 PAGE = Path(__file__).with_name("parameters.md")
 INFOS = tuple(MODELS.values())
 RECORDS = (Character, ImageToImage, Inpaint, ControlNet, Vibe, CharacterReference)
-CHOSEN_AT_RANDOM = ("seed",)
 
 HEAD = """\
 # Parameters
 
 Everything that `ImageParams` takes, and with it `client.image.generate_stream(...)`, `client.image.generate(...)` and
 `nai-trio generate`. This page is written by `python docs/make_parameters.py` from the data that validates.
-How pictures are given, and examples: [pictures.md](pictures.md).
+How pictures are given, and examples: [pictures.md](pictures.md). Where sources differ on what to send, what this
+library sends, and why: [differences.md](differences.md).
 
 In a JSON or TOML file (`nai-trio generate --params FILE`) the fields have these names, and records are tables.
 """
@@ -60,7 +60,7 @@ def page() -> str:
 def _where(record: type[attrs.AttrsInstance]) -> str:
     """The field that holds such a record, for the heading."""
     holders = [
-        f"`{'' if holder is ImageParams else 'ControlNet.'}{field.name}`"
+        f"`{'' if holder is ImageParams else 'controlnet.'}{field.name}`"
         for holder in (ImageParams, ControlNet)
         for field in attrs.fields(holder)
         if re.search(rf"\b{record.__name__}\b", str(field.type))
@@ -116,9 +116,9 @@ def _default(field: attrs.Attribute[Any], cls: type) -> str:
         return "required"
     if cls is ImageParams and field.name in OF_MODEL:
         return _by_model(lambda info: getattr(info, OF_MODEL[field.name]))
-    if field.name in CHOSEN_AT_RANDOM and cls is ImageParams:
-        return "random"
-    return "" if field.default is None or field.default == () else f"`{_json(field.default)}`"
+    if "default" in field.metadata:
+        return str(field.metadata["default"])
+    return "none" if field.default is None or field.default == () else f"`{_json(field.default)}`"
 
 
 def _json(value: object) -> str:

@@ -15,7 +15,7 @@ import attrs
 
 from nai_trio.params.checks import SpecialRule, flag, is_number, refusal, text
 from nai_trio.params.names import Position  # noqa: TC001 - keeps the annotations resolvable
-from nai_trio.params.records import Record
+from nai_trio.params.records import Record, plain_text
 
 __all__ = ["CENTER", "GRID", "Character", "CharacterLike", "snapped"]
 
@@ -62,15 +62,18 @@ class Character(Record):
         prompt: what it looks like and does.
         negative_prompt: what it shall not.
         position: (x, y) from (0, 0) at the top left to (1, 1); or a cell of the 5 by 5 grid, "A1" (top left)
-            to "E5", "C3" in the middle; None lets the model choose. V4 and V4.5 snap to the grid.
+            to "E5", "C3" in the middle; None lets the model choose, as long as no enabled character has a position, and
+            is the middle else. V4 and V4.5 snap to the grid.
         enabled: False keeps it in the request but out of the picture.
 
     Raises:
         InvalidParamsError: a field has a wrong type or value.
     """
 
-    prompt: str = attrs.field(validator=text(), metadata={"wire": "char_caption"})
-    negative_prompt: str = attrs.field(default="", kw_only=True, validator=text(), metadata={"wire": "uc"})
+    prompt: str = attrs.field(converter=plain_text, validator=text(), metadata={"wire": "char_caption"})
+    negative_prompt: str = attrs.field(
+        default="", kw_only=True, converter=plain_text, validator=text(), metadata={"wire": "uc"}
+    )
     position: Position | None = attrs.field(
         default=None, kw_only=True, converter=_position, validator=_POSITION, metadata={"wire": "center"}
     )

@@ -35,7 +35,7 @@ from nai_trio.params.names import (
     Size,
     UCPreset,
 )
-from nai_trio.params.records import Record
+from nai_trio.params.records import Record, plain_text
 from nai_trio.params.references import CharacterReference  # noqa: TC001 - as above
 from nai_trio.params.sizes import check_size, dimensions, max_samples, size_for_source
 from nai_trio.params.support import CHOICES, check_stream, check_support
@@ -78,15 +78,18 @@ class ImageParams(Record):
     """One generation's parameters.
 
     Attributes:
-        prompt: what to draw; not empty. Quality words are added to it, see `quality`.
+        prompt: what to draw; not empty. Quality words are added to it, see `quality`; nothing else in it is changed.
         model: a model id, a key of `MODELS`.
         size: a key of `SIZES`, or (width, height) in pixels: multiples of 64 from 64 up, at most 3,145,728 pixels in
-            all. By default (or None) "portrait"; with a source picture, its shape within 1,048,576 pixels.
-        steps: denoising steps, 1 to 50.
+            all. By default (or None) "portrait"; with a source picture, its shape within 1,048,576 pixels. Sources
+            differ on the largest sizes and on `n_samples`: the widest rule counts here, and the service refuses what it
+            does not like, at no charge.
+        steps: denoising steps, 1 to 50; fewer where a picture would cost more than 140 Anlas: the service refuses it.
         scale: prompt guidance, 0 to 10; by default the model's (7 on V5, 5.5 on V4, 6.2 on Furry V3, else 5).
         sampler: the sampler's name; "ddim_v3" on V3 only.
         noise_schedule: "karras", "exponential", "polyexponential"; "native" on V3 only; V5 takes "karras" alone.
-        seed: 0 to 4294967295; sample i uses seed + i. By default (or None) random, chosen here once, so it can be read.
+        seed: 0 to 4294967295; sample i uses seed + i. By default (or None) random, chosen here once, so it can be read,
+            and never 0, which the service may take as a wish for a seed of its own.
         n_samples: pictures in one request: 1 to 8 up to 360,448 pixels, to 6 up to 409,600, else to 4.
         negative_prompt: what not to draw, after the words of `uc_preset`.
         quality: "standard", "light" (V5) or "none" quality words; True and False stand for "standard" and "none".
@@ -96,17 +99,18 @@ class ImageParams(Record):
         variety_boost: skip guidance at high noise; V3 to V4.5.
         decrisper: dynamic thresholding.
         smea: the SMEA sampler variant; V3.
-        smea_dyn: its dynamic form; V3.
+        smea_dyn: its dynamic form, beside `smea`; V3.
         auto_smea: let the service choose SMEA for large pictures; V4 and later.
         legacy_uc: treat undesired content as early V4 did; V4 and later.
         image_format: "png", or "webp" (lossless).
         transparent_background: draw no background; V5.
         straight_alpha: colors not premultiplied with alpha; V5, where it is the default.
         characters: up to 6 (V4, V4.5) or 32 (V5); a list, and mappings in place of `Character`, are taken too.
-        i2i: a picture to start from; or a mapping of the fields of `ImageToImage`.
-        inpaint: a picture of which a part is drawn anew; or a mapping of the fields of `Inpaint`. Not with `i2i`.
+        i2i: a picture to start from; or a mapping of the fields of `ImageToImage`. Not with `inpaint`.
+        inpaint: a picture of which a part is drawn anew; or a mapping of the fields of `Inpaint`. Not with `i2i` or
+            `controlnet`.
         controlnet: vibes, pictures whose look is carried over (V3 to V4.5); or a mapping of the fields of `ControlNet`.
-            Not with `inpaint`.
+            Not with `inpaint` or `character_references`.
         character_references: pictures of who is drawn, or in what style (V4.5); a list, and mappings in place of
             `CharacterReference`, are taken too. Not with `controlnet`.
 
@@ -115,7 +119,7 @@ class ImageParams(Record):
             the message names field, value and what is allowed.
     """
 
-    prompt: str = attrs.field(validator=text(empty=False), metadata={"wire": "input"})
+    prompt: str = attrs.field(converter=plain_text, validator=text(empty=False), metadata={"wire": "input"})
     model: ModelId = attrs.field(
         default=DEFAULT_MODEL, kw_only=True, validator=choice(MODELS), metadata={"wire": "model"}
     )
@@ -124,7 +128,7 @@ class ImageParams(Record):
         kw_only=True,
         converter=converters.to_size,
         validator=attrs.validators.optional(check_size),
-        metadata={"wire": "width, height"},
+        metadata={"wire": "width, height", "default": '"portrait", or by the source'},
     )
     steps: int = attrs.field(default=23, kw_only=True, validator=integer(1, 50), metadata={"wire": "steps"})
     scale: float = attrs.field(
@@ -141,12 +145,18 @@ class ImageParams(Record):
         default="karras", kw_only=True, validator=_named_in("noise_schedule"), metadata={"wire": "noise_schedule"}
     )
     seed: int = attrs.field(
-        default=_UNSET, kw_only=True, converter=_seed, validator=integer(0, MAX_SEED), metadata={"wire": "seed"}
+        default=_UNSET,
+        kw_only=True,
+        converter=_seed,
+        validator=integer(0, MAX_SEED),
+        metadata={"wire": "seed", "default": "random"},
     )
     n_samples: int = attrs.field(
         default=1, kw_only=True, validator=integer(1, _MAX_SAMPLES), metadata={"wire": "n_samples"}
     )
-    negative_prompt: str = attrs.field(default="", kw_only=True, validator=text(), metadata={"wire": "negative_prompt"})
+    negative_prompt: str = attrs.field(
+        default="", kw_only=True, converter=plain_text, validator=text(), metadata={"wire": "negative_prompt"}
+    )
     quality: Quality = attrs.field(
         default="standard",
         kw_only=True,
@@ -190,8 +200,12 @@ class ImageParams(Record):
         converter=converters.to_characters,
         metadata={"wire": "characterPrompts, v4_prompt, v4_negative_prompt"},
     )
-    i2i: ImageToImage | None = attrs.field(default=None, kw_only=True, converter=converters.to_i2i)
-    inpaint: Inpaint | None = attrs.field(default=None, kw_only=True, converter=converters.to_inpaint)
+    i2i: ImageToImage | None = attrs.field(
+        default=None, kw_only=True, converter=converters.to_i2i, metadata={"wire": "action"}
+    )
+    inpaint: Inpaint | None = attrs.field(
+        default=None, kw_only=True, converter=converters.to_inpaint, metadata={"wire": "action, model"}
+    )
     controlnet: ControlNet | None = attrs.field(default=None, kw_only=True, converter=converters.to_controlnet)
     character_references: tuple[CharacterReference, ...] = attrs.field(
         default=(), kw_only=True, converter=converters.to_references

@@ -53,7 +53,7 @@ class ImageToImage(Record):
         default=None,
         kw_only=True,
         validator=attrs.validators.optional(_NOISE_SEED),
-        metadata={"wire": "extra_noise_seed"},
+        metadata={"wire": "extra_noise_seed", "default": "the picture's seed - 1"},
     )
     fit: Fit = attrs.field(default="stretch", kw_only=True, validator=_FIT)
 
@@ -68,7 +68,7 @@ class Inpaint(Record):
             8 by 8 pixels that the model works on.
         strength: how much is drawn anew inside the mask, 0.01 to 1; V3 takes 1 alone.
         seed: of the noise, 0 to 4294967295; by default the picture's seed minus 1, as the web client has it.
-        fit: how source and mask of another shape fill the size: "stretch", "crop" or "letterbox".
+        fit: how source and mask fill a size of another shape, each by itself: "stretch", "crop" or "letterbox".
         add_original_image: have the service lay the source's kept part over the result; the web client does so itself.
 
     Raises:
@@ -84,7 +84,7 @@ class Inpaint(Record):
         default=None,
         kw_only=True,
         validator=attrs.validators.optional(_NOISE_SEED),
-        metadata={"wire": "extra_noise_seed"},
+        metadata={"wire": "extra_noise_seed", "default": "the picture's seed - 1"},
     )
     fit: Fit = attrs.field(default="stretch", kw_only=True, validator=_FIT)
     add_original_image: bool = attrs.field(

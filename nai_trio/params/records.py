@@ -15,7 +15,7 @@ from nai_trio.params.checks import known_fields, refusal, within
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Record", "to_record", "to_records"]
+__all__ = ["Record", "plain_text", "to_record", "to_records"]
 
 _R = TypeVar("_R", bound="Record")
 
@@ -35,6 +35,11 @@ class Record:
         known_fields(cls, fields)
         required = {each.name: None for each in attrs.fields(cls) if each.default is attrs.NOTHING}
         return cls(**{**required, **fields})
+
+
+def plain_text(value: str) -> str:
+    """Text of a subclass as plain text: some, for HTML, change what is joined to them, as the presets' words are."""
+    return str.__str__(value) if isinstance(value, str) else value
 
 
 def to_record(cls: type[_R], value: object, field: str) -> _R:

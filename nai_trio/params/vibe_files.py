@@ -119,7 +119,7 @@ class VibeFile:
     thumbnail_type: str = attrs.field(default=JPEG, validator=media_type)
     created_at: int | None = attrs.field(default=None, validator=attrs.validators.optional(integer(0, _LAST_TIME)))
     import_info: VibeImportInfo | None = attrs.field(default=None, validator=_noted)
-    extra: Mapping[str, Any] = attrs.field(factory=dict, validator=mapping)
+    extra: Mapping[str, Any] = attrs.field(factory=dict, validator=mapping, hash=False)
 
     def __attrs_post_init__(self) -> None:
         if self.image is None and not self.entries:

@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 from nai_trio.errors import InvalidParamsError
 from nai_trio.params.checks import refusal
+from nai_trio.pictures.files import Unreadable, bytes_of, path_of, read_up_to
 
 __all__ = [
     "MAX_DEPTH",
@@ -57,25 +58,21 @@ def content_of(source: VibeSource) -> bytes:
     Raises:
         InvalidParamsError: it is neither bytes nor a path, cannot be read, or is too large.
     """
-    if isinstance(source, bytes | bytearray | memoryview):
-        content = bytes(source)
-    elif isinstance(source, str | os.PathLike):
-        content = _read(os.fspath(source))
-    else:
-        raise refusal("source", source, "a .naiv4vibe or .naiv4vibebundle file: its bytes, or its path")
+    try:
+        content = _content(source)
+    except Unreadable as error:
+        _refuse(str(error))
     if len(content) > MAX_FILE_SIZE:
         _refuse(f"more than {MAX_FILE_SIZE} bytes")
     return content
 
 
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a path of any kind
-            return file.read(MAX_FILE_SIZE + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        shown = path if len(path) <= 80 else f"{path[:77]}..."
-        _refuse(f"the path {shown!r}, which cannot be read ({reason})")
+def _content(source: VibeSource) -> bytes:
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes_of(source)
+    if isinstance(source, str | os.PathLike):
+        return read_up_to(path_of(source), MAX_FILE_SIZE + 1)
+    raise refusal("source", source, "a .naiv4vibe or .naiv4vibebundle file: its bytes, or its path")
 
 
 def _refuse(came: str) -> NoReturn:

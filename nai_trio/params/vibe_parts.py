@@ -70,7 +70,7 @@ class VibeImportInfo:
     model: str | None = attrs.field(default=None, validator=attrs.validators.optional(text()))
     information_extracted: float | None = attrs.field(default=None, validator=_finite)
     strength: float | None = attrs.field(default=None, validator=_finite)
-    extra: Mapping[str, Any] = attrs.field(factory=dict, validator=mapping)
+    extra: Mapping[str, Any] = attrs.field(factory=dict, validator=mapping, hash=False)
 
     @classmethod
     def of(cls, vibe: EncodedVibe) -> Self:
@@ -114,8 +114,10 @@ class FiledEncoding:
 
     vibe: EncodedVibe = attrs.field(validator=_encoded)
     key: str = attrs.field(validator=text())
-    params: Mapping[str, Any] | None = attrs.field(default=None, validator=attrs.validators.optional(mapping))
-    extra: Mapping[str, Any] = attrs.field(factory=dict, validator=mapping)
+    params: Mapping[str, Any] | None = attrs.field(
+        default=None, validator=attrs.validators.optional(mapping), hash=False
+    )
+    extra: Mapping[str, Any] = attrs.field(factory=dict, validator=mapping, hash=False)
 
     @classmethod
     def of(cls, vibe: EncodedVibe, *, named: bool = True) -> Self:

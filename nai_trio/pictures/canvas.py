@@ -5,19 +5,22 @@ bytes where they are that already. It runs in the calling thread and may take te
 a worker thread.
 
 What the web client does is done here (wire document, section 3): sources are stretched to the size and flattened onto
-white where the model knows no transparency; references stand on black.
+white where the model knows no transparency; references stand on black. Not done: where a model does know transparency,
+the web client rounds alpha 254 and 1 to 255 and 0 in pictures that carry the service's mark.
 
 Decoded pixels weigh more than anything else in a request, so no step holds them twice where it can be helped: files are
-decoded as they are read, JPEGs at a part of their size, pictures are flattened in place and resized in strips.
+decoded as they are read, JPEGs at a part of their size; pictures are flattened in place and, if large, resized in
+strips.
 """
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from nai_trio.errors import InvalidParamsError
 from nai_trio.pictures.buffers import roomy
+from nai_trio.pictures.decoding import Undecodable, decoding, in_plain_mode, opened_image, upright
+from nai_trio.pictures.header import read_header
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -31,7 +34,6 @@ __all__ = ["Fit", "fitted", "letterboxed", "mask"]
 Fit: TypeAlias = Literal["stretch", "crop", "letterbox"]
 """How a picture of another shape fills a size: stretched; cut to the shape, centered; whole, with black bars."""
 
-_FORMATS = ("PNG", "JPEG", "WEBP")
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _OPAQUE = 254
 """The service marks its pictures in the lowest bit of alpha, so 254 is opaque too (wire document, section 7)."""
@@ -40,13 +42,16 @@ _LATENT = 8
 """The model repaints cells of 8 by 8 pixels."""
 
 _THRESHOLD = 127
+_LARGE = 1_048_576
+"""Pixels from which on a picture is resized in strips. They round otherwise here and there, so smaller ones are not."""
+
 _STRIP = 64
 """Rows resized at once: what Pillow holds between its two passes is as high as they are."""
 
 _PNG_BYTES = 2
 """Per pixel, about what a detailed picture takes."""
 
-_ORIENTATION = 0x0112
+_PNG_END = b"IEND\xaeB`\x82"
 
 
 def fitted(source: ImageSource, size: tuple[int, int], *, fit: Fit, keep_alpha: bool) -> bytes:
@@ -58,13 +63,16 @@ def fitted(source: ImageSource, size: tuple[int, int], *, fit: Fit, keep_alpha: 
     Raises:
         InvalidParamsError: the picture cannot be decoded, or Pillow is needed and missing.
     """
-    if _is_png_of(source, size) and (keep_alpha or not source.header.has_alpha or not _has_pillow()):
-        return source.read()
+    fits = _is_png_of(source, size)
+    if fits and (keep_alpha or not source.header.has_alpha or not _has_pillow()):
+        data = _still_whole(source)
+        if data:
+            return data
     image = _open(source, size)
-    if _is_png_of(source, size) and _is_opaque(image):
+    if fits and image.size == size and _is_opaque(image):
         return source.read()
-    image = _with_alpha(image) if keep_alpha and image.has_transparency_data else _flat(image, _WHITE)
-    return _png(_resized(image, size, fit))
+    kept = keep_alpha and image.mode == "RGBA"
+    return _png(_resized(image if kept else _flat(image, _WHITE), size, fit))
 
 
 def letterboxed(source: ImageSource, size: tuple[int, int]) -> bytes:
@@ -74,7 +82,9 @@ def letterboxed(source: ImageSource, size: tuple[int, int]) -> bytes:
         InvalidParamsError: the picture cannot be decoded, or Pillow is needed and missing.
     """
     if _is_png_of(source, size) and not source.header.has_alpha:
-        return source.read()
+        data = _still_whole(source)
+        if data:
+            return data
     return _png(_resized(_flat(_open(source, size), _BLACK), size, "letterbox"))
 
 
@@ -100,7 +110,7 @@ def mask(source: ImageSource, size: tuple[int, int], *, fit: Fit) -> bytes:
 def _pillow() -> ModuleType:
     try:
         from PIL import Image  # noqa: PLC0415 - an extra, and slow to load
-    except ModuleNotFoundError:
+    except ImportError:  # not there, or not for this machine
         needs = "a PNG of exactly the size needed, or Pillow to make it one (pip install 'nai-trio[images]')"
         raise InvalidParamsError.for_field("image", "a picture to be redrawn", needs) from None
     return Image
@@ -118,62 +128,61 @@ def _is_png_of(source: ImageSource, size: tuple[int, int]) -> bool:
     return source.pillow_image is None and source.header.format == "png" and source.header.size == size
 
 
+def _still_whole(source: ImageSource) -> bytes | None:
+    """A PNG's bytes, if they reach to its end and are what they were; else None, and Pillow shall say what is wrong."""
+    data = source.read()
+    return data if _PNG_END in data and read_header(data) == source.header else None
+
+
 def _open(source: ImageSource, size: tuple[int, int] | None) -> Image.Image:
-    """Decode a source; `size` lets a JPEG be decoded at a part of its size. A Pillow image is the caller's own."""
-    pillow = _pillow()
-    if source.pillow_image is not None:
-        return source.pillow_image.copy()
+    """Decode a source, into an image that is ours to change; `size` lets a JPEG be decoded at a part of its size.
+
+    Its mode is L, RGB or RGBA.
+    """
+    _pillow()
     try:
-        with source.stream() as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the limits are ours; what else Pillow warns of is no one's business here
-            image: Image.Image = pillow.open(file, formats=_FORMATS)
-            if size is not None:
-                image.draft("RGB", (max(size), max(size)))
-            image.load()
-    except Exception as error:
+        with decoding():
+            given = source.pillow_image
+            if given is None:
+                return _decoded(source, size)
+            plain = in_plain_mode(given)
+            return plain.copy() if plain is given else plain
+    except Undecodable as error:
         raise InvalidParamsError.for_field("image", source, f"a picture that can be decoded ({error})") from error
-    return _turned(image)
 
 
-def _turned(image: Image.Image) -> Image.Image:
-    """A JPEG as it is shown, see header.py."""
-    if image.format != "JPEG" or image.getexif().get(_ORIENTATION, 1) == 1:
-        return image
-    from PIL import ImageOps  # noqa: PLC0415 - as above
-
-    return ImageOps.exif_transpose(image)
+def _decoded(source: ImageSource, size: tuple[int, int] | None) -> Image.Image:
+    with source.stream() as file:
+        image = opened_image(file)
+        if size is not None:
+            image.draft("RGB", (max(size), max(size)))
+        image.load()
+        return upright(in_plain_mode(image), source.header.orientation)
 
 
 def _is_opaque(image: Image.Image) -> bool:
-    if not image.has_transparency_data:
-        return True
     if image.mode != "RGBA":
-        return False
+        return True
     lowest, _highest = cast("tuple[tuple[int, int], ...]", image.getextrema())[3]
     return lowest >= _OPAQUE
 
 
-def _with_alpha(image: Image.Image) -> Image.Image:
-    return image if image.mode == "RGBA" else image.convert("RGBA")
-
-
 def _flat(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     """Without transparency: what shows through is the background. Changes the image it is given."""
-    if not image.has_transparency_data:
+    if image.mode != "RGBA":
         return image if image.mode == "RGB" else image.convert("RGB")
     from PIL import ImageChops  # noqa: PLC0415 - as above
 
-    flat = _with_alpha(image)
-    flat.paste((*background, 255), mask=ImageChops.invert(flat.getchannel("A")))
-    flat.putalpha(255)
-    return flat
+    image.paste((*background, 255), mask=ImageChops.invert(image.getchannel("A")))
+    image.putalpha(255)
+    return image
 
 
 def _light(image: Image.Image) -> Image.Image:
     """One band, bright where to repaint."""
-    if image.has_transparency_data and not _is_opaque(_with_alpha(image)):
-        return _with_alpha(image).getchannel("A")
-    return image if image.mode == "L" else image.convert("RGB").convert("L")
+    if not _is_opaque(image):
+        return image.getchannel("A")
+    return image if image.mode == "L" else image.convert("L")
 
 
 def _resized(image: Image.Image, size: tuple[int, int], fit: Fit, *, smooth: bool = True) -> Image.Image:
@@ -197,7 +206,10 @@ def _resized(image: Image.Image, size: tuple[int, int], fit: Fit, *, smooth: boo
 def _scaled(
     image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float], *, smooth: bool
 ) -> Image.Image:
-    """The box of an image at another size; where it shrinks, in strips, which gives the same as all at once."""
+    """The box of an image at another size; a large one that shrinks is done in strips.
+
+    The filter is the same, but Pillow takes its two passes in the order that is less work, and strips can tip that.
+    """
     if image.size == size and box == (0.0, 0.0, *map(float, size)):
         return image
     pillow = _pillow()
@@ -206,7 +218,8 @@ def _scaled(
     source = image.convert("RGBa") if mode == "RGBA" else image  # colors weighed by alpha, or edges would get halos
     scaled: Image.Image = pillow.new(source.mode, size)
     step = (box[3] - box[1]) / size[1]
-    height = _STRIP if step >= 1 and box[2] - box[0] >= size[0] else size[1]
+    shrinks = step >= 1 and box[2] - box[0] >= size[0]
+    height = _STRIP if shrinks and image.width * image.height > _LARGE else size[1]
     for top in range(0, size[1], height):
         bottom = min(top + height, size[1])
         strip = (box[0], box[1] + top * step, box[2], min(box[1] + bottom * step, box[3]))
@@ -216,6 +229,6 @@ def _scaled(
 
 def _png(image: Image.Image) -> bytes:
     buffer = roomy(image.width * image.height * _PNG_BYTES)
-    image.save(buffer, "PNG")
+    image.save(buffer, "PNG", icc_profile=None)  # it may be of a mode that the picture no longer has
     buffer.truncate()
     return buffer.getvalue()

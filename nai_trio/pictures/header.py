@@ -9,23 +9,38 @@ them back.
 
 from __future__ import annotations
 
+import re
 import struct
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PictureFormat", "PictureHeader", "read_header"]
+__all__ = ["MAX_PIXELS", "CutHeader", "PictureFormat", "PictureHeader", "read_header"]
 
 PictureFormat: TypeAlias = Literal["png", "jpeg", "webp"]
+
+MAX_PIXELS: Final = 8192 * 8192
+"""Pictures that claim more are not taken anywhere."""
+
+_MAX_PARTS: Final = 10_000
+"""Chunks or segments before the pixels. Files have a dozen, or a thousand where a camera stores a depth map in them;
+millions of empty ones would take seconds to walk through."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_ALPHA_TYPES = (4, 6)
 _ORIENTATION = 0x0112
-_TURNED = range(5, 9)
-"""EXIF orientations that swap width and height."""
+_UPRIGHT, _TURNED = 1, range(5, 9)
+"""EXIF orientations: as stored; those that swap width and height."""
+
+_MARKER_START = re.compile(rb"\xff+")
+"""A marker's first byte, after any number of the same as padding."""
+
+
+class CutHeader(ValueError):
+    """The bytes end within the header; with more of them it may be whole."""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,12 +52,14 @@ class PictureHeader:
         width: pixels as shown, at least 1.
         height: pixels as shown, at least 1.
         has_alpha: whether it can hold transparent pixels.
+        orientation: how a JPEG's stored pixels lie, in EXIF's numbers: 1 upright, 2 to 8 mirrored or turned.
     """
 
     format: PictureFormat
     width: int
     height: int
     has_alpha: bool
+    orientation: int = _UPRIGHT
 
     @property
     def size(self) -> tuple[int, int]:
@@ -57,12 +74,13 @@ def read_header(data: bytes) -> PictureHeader:
         data: the picture, or enough of its beginning.
 
     Raises:
-        ValueError: these are not the bytes of such a picture, or they end within its header; the text says what came.
+        ValueError: these are not the bytes of such a picture, or (`CutHeader`) they end within its header; the text
+            says what came.
     """
     try:
         header = _read(data)
     except struct.error:
-        raise ValueError("a picture that ends within its header") from None
+        raise CutHeader("a picture that ends within its header") from None
     if header.width < 1 or header.height < 1:
         raise ValueError(f"a picture of {header.width}x{header.height} pixels")
     return header
@@ -90,63 +108,66 @@ def _png(data: bytes) -> PictureHeader:
 def _png_kinds(data: bytes) -> Iterator[bytes]:
     """The kinds of the chunks before the pixels, as far as they are at hand."""
     offset = len(_PNG_SIGNATURE)
-    while offset + 8 <= len(data):
+    for _ in range(_MAX_PARTS):
+        if offset + 8 > len(data):
+            return
         length, kind = struct.unpack_from(">I4s", data, offset)
         if kind in {b"IDAT", b"IEND"}:
             return
         yield kind
         offset += 12 + length
+    raise ValueError(f"a PNG with more than {_MAX_PARTS} chunks before its pixels")
 
 
 def _jpeg(data: bytes) -> PictureHeader:
-    turned = False
+    orientation = _UPRIGHT
     for marker, start, end in _jpeg_segments(data):
         if marker == 0xE1 and data.startswith(b"Exif\0\0", start):
-            turned = _orientation(data[start + 6 : end]) in _TURNED
+            orientation = _orientation(data[start + 6 : end])
         elif 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
             height, width = struct.unpack_from(">HH", data, start + 1)
-            width, height = (height, width) if turned else (width, height)
-            return PictureHeader(format="jpeg", width=width, height=height, has_alpha=False)
+            width, height = (height, width) if orientation in _TURNED else (width, height)
+            return PictureHeader(format="jpeg", width=width, height=height, has_alpha=False, orientation=orientation)
     raise ValueError("a JPEG without a frame header")
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Marker, start and end of each segment before the pixels."""
     offset = 2
-    while True:
-        prefix, marker = struct.unpack_from(">BB", data, offset)
-        if prefix != 0xFF:
-            raise ValueError(f"a JPEG with {prefix:#04x} where a marker belongs")
-        if marker == 0xFF:  # padding before a marker
-            offset += 1
-            continue
+    for _ in range(_MAX_PARTS):
+        (first,) = struct.unpack_from(">B", data, offset)
+        found = _MARKER_START.match(data, offset)
+        if found is None:
+            raise ValueError(f"a JPEG with {first:#04x} where a marker belongs")
+        (marker,) = struct.unpack_from(">B", data, found.end())
+        offset = found.end() + 1
         if marker in {0xD9, 0xDA}:
             return
         if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # markers without a segment
-            offset += 2
             continue
-        (length,) = struct.unpack_from(">H", data, offset + 2)
+        (length,) = struct.unpack_from(">H", data, offset)
         if length < 2:
             raise ValueError("a JPEG with a segment shorter than its own length")
-        yield marker, offset + 4, offset + 2 + length
-        offset += 2 + length
+        yield marker, offset + 2, offset + length
+        offset += length
+    raise ValueError(f"a JPEG with more than {_MAX_PARTS} segments before its pixels")
 
 
 def _orientation(exif: bytes) -> int:
     """The orientation that EXIF tells, 1 (upright) where it tells none or is broken: it is no reason to refuse."""
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
-        return 1
+        return _UPRIGHT
     try:
         (directory,) = struct.unpack_from(f"{order}I", exif, 4)
         (count,) = struct.unpack_from(f"{order}H", exif, directory)
         for index in range(count):
             tag, kind, _count, value = struct.unpack_from(f"{order}HHIH", exif, directory + 2 + 12 * index)
             if tag == _ORIENTATION and kind == 3:
-                return int(value)
+                return int(value) if value in range(1, 9) else _UPRIGHT
     except struct.error:
         pass
-    return 1
+    return _UPRIGHT
 
 
 def _webp(data: bytes) -> PictureHeader:

@@ -6,29 +6,42 @@ file reading is done in the calling thread; the client calls it in a worker thre
 
 Bounds: 64 MiB and 67,108,864 pixels, by the header, before anything is decoded. A PNG of a few kilobytes can claim
 pixels by the billion.
+
+A Pillow image is the caller's own: it is never changed, and drawn as it is when the request is built, an animated one
+by its frame of that moment.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias, TypeGuard
 
 import attrs
 
 from nai_trio.errors import InvalidParamsError
-from nai_trio.pictures.header import PictureHeader, read_header
+from nai_trio.pictures.decoding import Undecodable, decoding, in_plain_mode
+from nai_trio.pictures.files import Unreadable, bytes_of, opened, path_of, read_up_to, size_of
+from nai_trio.pictures.header import MAX_PIXELS, CutHeader, PictureHeader, read_header
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PIL import Image
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "ImageInput", "ImageSource"]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
-MAX_PIXELS: Final = 8192 * 8192
 _HEAD_SIZE: Final = 1024 * 1024
-"""Enough for a JPEG whose EXIF, profile and thumbnails stand before its size."""
+"""Enough for most pictures; some cameras store megabytes before the size of a JPEG, and then all of it is read."""
+
+_PNG_MODES: Final = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+"""Pillow's modes that a PNG can have."""
+
+_NO_RANGE: Final = frozenset({"I", "F"})
+"""Pillow's modes whose values have no black and white: 0 to 1, 0 to 255 or anything else."""
 
 _EXPECTED: Final = "a PNG, JPEG or WebP picture (bytes, a path, or a Pillow image)"
 
@@ -61,14 +74,15 @@ class ImageSource:
         """
         if isinstance(value, ImageSource):
             return value
-        if isinstance(value, bytes | bytearray | memoryview):
-            data = bytes(value)
-            return cls(header=_checked_header(data, len(data), field), data=data)
-        if isinstance(value, str | os.PathLike):
-            path = os.fspath(value)
-            return cls(header=_header_of_file(path, field), path=path)
         if _is_pillow_image(value):
             return cls(header=_pillow_header(value, field), image=value)
+        with _naming(field):
+            if isinstance(value, bytes | bytearray | memoryview):
+                data = bytes_of(value)
+                return cls(header=_checked_header(data, len(data), field), data=data)
+            if isinstance(value, str | os.PathLike):
+                path = path_of(value)
+                return cls(header=_header_of_file(path, field), path=path)
         raise InvalidParamsError.for_field(field, value, _EXPECTED)
 
     @property
@@ -91,27 +105,38 @@ class ImageSource:
         """The picture's bytes as they are; a Pillow image as PNG.
 
         Raises:
-            InvalidParamsError: the file can no longer be read, or holds no picture any more.
+            InvalidParamsError: the file can no longer be read, or holds no picture any more; the Pillow image was
+                closed, or cannot be loaded.
         """
         if self._data is not None:
             return self._data
         if self._path is not None:
-            data = _read_file(self._path, MAX_BYTES + 1, "image")
+            with _naming("image"):
+                data = read_up_to(self._path, MAX_BYTES + 1)
             _checked_header(data, len(data), "image")
             return data
+        return self._drawn()
+
+    def _drawn(self) -> bytes:
         buffer = io.BytesIO()
-        self._image.save(buffer, "PNG")
+        try:
+            with decoding():
+                image = self._image if self._image.mode in _PNG_MODES else in_plain_mode(self._image)
+                image.save(buffer, "PNG")
+        except Undecodable as error:
+            raise InvalidParamsError.for_field("image", self, f"a picture that can be saved ({error})") from error
         return buffer.getvalue()
 
     def stream(self) -> BinaryIO:
         """The picture's bytes as a file to read, closed by the caller; for bytes and files alone.
 
         Raises:
-            OSError: the file can no longer be read.
+            InvalidParamsError: the file can no longer be read.
         """
-        if self._path is not None:
-            return open(self._path, "rb")  # noqa: PTH123 - a path of any kind
-        return io.BytesIO(self.read())
+        if self._path is None:
+            return io.BytesIO(self.read())
+        with _naming("image"):
+            return opened(self._path)
 
     def __repr__(self) -> str:
         kind = "Pillow image" if self._image is not None else self.header.format
@@ -147,28 +172,38 @@ def _refused(field: str, came: str) -> InvalidParamsError:
     return error
 
 
-def _header_of_file(path: str, field: str) -> PictureHeader:
-    head = _read_file(path, _HEAD_SIZE, field)
-    return _checked_header(head, os.stat(path).st_size, field)  # noqa: PTH116 - any path, bytes-free
-
-
-def _read_file(path: str, count: int, field: str) -> bytes:
+@contextlib.contextmanager
+def _naming(field: str) -> Iterator[None]:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a path of any kind
-            return file.read(count)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        hint = "; base64 text is not taken: give the bytes" if len(path) > 255 else ""
-        shown = path if len(path) <= 80 else f"{path[:77]}..."
-        raise _refused(field, f"the path {shown!r}, which cannot be read ({reason}{hint})") from None
+        yield
+    except Unreadable as error:
+        raise _refused(field, str(error)) from None
 
 
-def _is_pillow_image(value: object) -> bool:
+def _header_of_file(path: str, field: str) -> PictureHeader:
+    head, size = read_up_to(path, _HEAD_SIZE), size_of(path)
+    if len(head) < size <= MAX_BYTES and _is_cut(head):
+        head = read_up_to(path, size)
+    return _checked_header(head, size, field)
+
+
+def _is_cut(head: bytes) -> bool:
+    try:
+        read_header(head)
+    except ValueError as error:
+        return isinstance(error, CutHeader)
+    return False
+
+
+def _is_pillow_image(value: object) -> TypeGuard[Image.Image]:
     pillow = sys.modules.get("PIL.Image")  # where it was not imported, no value can be an image of it
     return pillow is not None and isinstance(value, pillow.Image)
 
 
 def _pillow_header(image: Image.Image, field: str) -> PictureHeader:
+    if image.mode in _NO_RANGE:
+        allowed = "a Pillow image whose mode says what is black and white: convert it to L or RGB"
+        raise InvalidParamsError.for_field(field, f"mode {image.mode!r}", allowed)
     width, height = image.size
     if width < 1 or height < 1:
         raise InvalidParamsError.for_field(field, f"{width}x{height}", "a picture with at least one pixel")

@@ -12,10 +12,9 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Final
 
-from nai_trio.errors import InvalidParamsError
 from nai_trio.pictures.claims import GZIP, MAX_TEXT_SIZE, decoded, inflated, refused
-from nai_trio.pictures.header import read_header
-from nai_trio.pictures.source import MAX_PIXELS
+from nai_trio.pictures.decoding import Undecodable, decoding, opened_image
+from nai_trio.pictures.header import MAX_PIXELS, read_header
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -69,24 +68,17 @@ def _alpha(data: bytes) -> Image.Image | None:
         header = read_header(data)
     except ValueError as error:
         raise refused("a PNG or WebP picture", str(error)) from None
-    _check_pixels(header.width, header.height)
+    if header.width * header.height > MAX_PIXELS:
+        raise refused(f"a picture of at most {MAX_PIXELS} pixels", f"{header.width}x{header.height}")
     if not header.has_alpha:
         return None
-    image_module = _pillow()
+    _pillow()
     try:
-        with image_module.open(io.BytesIO(data), formats=("PNG", "WEBP")) as image:
-            _check_pixels(image.width, image.height)  # a PNG may have a second header, which Pillow goes by
+        with decoding(), opened_image(io.BytesIO(data), ("PNG", "WEBP")) as image:
             alpha: Image.Image | None = image.getchannel("A") if "A" in image.getbands() else None
-    except InvalidParamsError:
-        raise
-    except Exception as error:  # noqa: BLE001 - Pillow's decoders raise whatever they like on broken bytes
+    except Undecodable as error:
         raise refused("a picture that can be decoded", f"one that cannot ({error})") from None
     return alpha
-
-
-def _check_pixels(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise refused(f"a picture of at most {MAX_PIXELS} pixels", f"{width}x{height}")
 
 
 def _pillow() -> ModuleType:

@@ -69,6 +69,9 @@ def test_inpainting(model: str) -> None:
     body = wire(model=model, inpaint={"image": PNG, "mask": MASK})
     assert (body["action"], body["model"]) == ("infill", MODELS[model].inpainting_id)
     members = body["parameters"]
+    plain = wire(model=MODELS[model].for_inpainting.id, size=SIZE)["parameters"]
+    differing = {name for name in members.keys() | plain.keys() if members.get(name) != plain.get(name)}
+    assert differing == {"image", "mask", "strength", "noise", "extra_noise_seed", "add_original_image"}
     assert picture(members["image"]) == PNG
     mask = decoded(picture(members["mask"]))
     assert (mask.mode, mask.size, mask.getchannel("R").getbbox()) == ("RGBA", SIZE, (16, 16, 32, 48))

@@ -6,6 +6,7 @@ import pytest
 
 from nai_trio.errors import InvalidParamsError
 from nai_trio.params import MODELS, ImageParams
+from nai_trio.params.support import CHOICES, OPTIONS
 
 V3 = ("nai-diffusion-3", "nai-diffusion-furry-3")
 V4 = ("nai-diffusion-4-full", "nai-diffusion-4-curated-preview")
@@ -54,6 +55,19 @@ def test_each_model_takes_what_it_can_and_refuses_the_rest(
     assert f"with {model}; " in message
     named = [id_ for id_ in message.partition(f"with {model}; ")[2].replace(",", " ").split() if id_ in MODELS]
     assert sorted(named) == sorted(able)
+
+
+OF_PICTURES = {"i2i", "inpaint", "controlnet", "character_references"}
+"""Tested in test_params_pictures.py."""
+
+
+def test_everything_that_not_every_model_has_is_in_the_list_above() -> None:
+    listed = {field for field, _value, _able in SUPPORT}
+    assert set(OPTIONS) <= listed | OF_PICTURES
+    for field, column in CHOICES.items():
+        offered = [getattr(info, column) for info in MODELS.values()]
+        limited = {value for values in offered for value in values if not all(value in each for each in offered)}
+        assert limited <= {value for name, value, _able in SUPPORT if name == field}
 
 
 def test_more_characters_than_any_model_has() -> None:

@@ -118,7 +118,6 @@ def letterbox(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 @pytest.mark.parametrize("size", [(64, 64), (192, 192), (128, 640), (704, 64)])
 @pytest.mark.parametrize("source", [(300, 300), (333, 77), (50, 410)])
 def test_every_fit_is_as_pillow_does_it_at_once(mode: str, size: tuple[int, int], source: tuple[int, int]) -> None:
-    """Ours works in strips, to hold less; nothing of that may show."""
     image = drawing(source, mode)
     if mode == "RGBA":
         image.putalpha(Image.linear_gradient("L").resize(source))
@@ -127,16 +126,21 @@ def test_every_fit_is_as_pillow_does_it_at_once(mode: str, size: tuple[int, int]
         "crop": ImageOps.fit(image, size, Image.Resampling.LANCZOS),
         "letterbox": letterbox(image, size),
     }
-    # Where a picture shrinks both ways, Pillow goes either way first, by the work that it is; rounding shows which.
-    across = image.resize((size[0], source[1]), Image.Resampling.LANCZOS).resize(size, Image.Resampling.LANCZOS)
-    down = image.resize((source[0], size[1]), Image.Resampling.LANCZOS).resize(size, Image.Resampling.LANCZOS)
     for fit, expected in whole.items():
         made = decoded(fitted(image, size, fit=fit, keep_alpha=True))
-        allowed = (expected, across, down) if fit == "stretch" or size[0] == size[1] else (expected,)
-        near = 1 if mode != "RGBA" else 24  # and there, in between, colors are weighed by alpha and rounded
-        assert min(difference(made, each.convert(made.mode)) for each in allowed) <= near, fit
+        assert difference(made, expected.convert(made.mode)) <= 1, fit
         if mode == "RGBA":
             assert difference(made.getchannel("A"), expected.getchannel("A")) <= 1, fit
+
+
+@pytest.mark.parametrize("source", [(1200, 1000), (1100, 2000)])
+def test_a_large_picture_is_as_pillow_does_it_one_way_after_the_other(source: tuple[int, int]) -> None:
+    """Pillow takes the way that is less work first; strips can tip that, and rounding shows it."""
+    image, size = drawing(source), (640, 576)
+    made = decoded(fitted(image, size))
+    across = image.resize((size[0], source[1]), Image.Resampling.LANCZOS).resize(size, Image.Resampling.LANCZOS)
+    down = image.resize((source[0], size[1]), Image.Resampling.LANCZOS).resize(size, Image.Resampling.LANCZOS)
+    assert min(difference(made, each) for each in (across, down)) <= 1
 
 
 def test_cropping_takes_the_middle() -> None:
@@ -167,18 +171,20 @@ def test_a_large_jpeg_is_decoded_small() -> None:
     assert difference(decoded(fitted(data)), plain) <= 24
 
 
+def test_a_large_jpeg_is_not_decoded_smaller_than_either_side_needs() -> None:
+    stripes = Image.new("L", (1024, 1024))
+    for left in range(0, 1024, 4):
+        stripes.paste(255, (left, 0, left + 2, 1024))
+    data = encoded(stripes, "JPEG", quality=95)
+    low, high = decoded(fitted(data, (1024, 64))).convert("L").getextrema()
+    assert (low < 20, high > 235) == (True, True)
+
+
 def test_a_pillow_image_is_left_as_it_was() -> None:
     image = drawing((300, 300), "RGBA")
     before = image.tobytes()
     fitted(image)
     assert image.tobytes() == before
-
-
-@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "1", "CMYK", "I", "F"])
-def test_pillow_images_of_any_mode(mode: str) -> None:
-    image = drawing((50, 50), "L").convert(mode) if mode in {"I", "F", "LA"} else drawing((50, 50)).convert(mode)
-    for data in (fitted(image), canvas.letterboxed(ImageSource.of(image), SIZE)):
-        assert decoded(data).size == SIZE
 
 
 def test_a_reference_stands_on_black_even_where_it_is_transparent() -> None:

@@ -193,13 +193,6 @@ SOURCES = (
         when=_with_source("resized"),
     ),
     Difference(
-        members=("parameters.image",),
-        ours=Side("shrunk in strips", expected.source),
-        sdk=Side("shrunk at once", expected.source_resized),
-        reason="The same filter in less memory; its two passes may come in the other order, and round otherwise (3.1).",
-        when=_with_source("shrunk"),
-    ),
-    Difference(
         members=("parameters.mask",),
         ours=Side("black and white by cells of 8 by 8 pixels", expected.mask),
         nekoai=Side("the file as it is", expected.mask_as_it_is),

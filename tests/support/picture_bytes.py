@@ -46,6 +46,11 @@ def png(*extra: bytes, size: tuple[int, int] = (4, 4), mode: str = "RGB") -> byt
     return plain[:after_header] + b"".join(extra) + plain[after_header:]
 
 
+def with_segment(jpeg: bytes, body: bytes, count: int = 1) -> bytes:
+    """A JPEG with further APP1 segments, where EXIF data stand."""
+    return jpeg[:2] + (b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body) * count + jpeg[2:]
+
+
 def service_png() -> bytes:
     """A PNG with the service's six texts."""
     return png(*(text_chunk(name, text) for name, text in TEXTS.items()))
