@@ -10,16 +10,19 @@ TYPED := build/typed
 SOURCES := .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format interop bench clean
+.PHONY: help demo test test-third-party lint format interop bench clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 demo: $(VENV)/.demo  ## stream a picture from the built-in emulator, with a progress bar, into demo.png
 	$(BIN)/nai-trio generate "1girl, cat ears, mountains at dusk" --emulator --steps 28 --seed 12345 -o demo.png
 
-test: $(VENV)/.dev  ## run the tests
-	$(BIN)/python -W error -m pytest
+test: $(VENV)/.dev  ## run the tests; says at the end what it left out for want of a program
+	$(BIN)/python -W error -m pytest --numprocesses auto
+
+test-third-party: $(VENV)/.dev  ## run only the tests against programs of others; one that is missing is an error
+	REQUIRE_THIRD_PARTY=1 $(BIN)/python -W error -m pytest tests/third_party
 
 lint: $(VENV)/.dev typed  ## ruff, mypy --strict on the installed package, import-linter
 	$(BIN)/ruff check $(SOURCES)
@@ -39,6 +42,7 @@ interop: $(VENV)/.dev  ## let other NovelAI clients stream from the emulator (in
 
 bench: $(VENV)/.dev  ## measure; prints a table
 	$(BIN)/python benchmarks/request_memory.py
+	$(BIN)/python benchmarks/tls_throughput.py
 
 clean:  ## remove everything that these targets made
 	rm -rf $(VENV) .interop build dist *.egg-info demo.png

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TypedDict
 
+import attrs
 import trio
 
 from nai_trio.account import AccountNamespace
@@ -15,6 +16,7 @@ from nai_trio.options import Retry, Timeouts
 from nai_trio.pool import ConnectionPool
 from nai_trio.protocol.credentials import APIKey
 from nai_trio.protocol.limits import Limits
+from nai_trio.transport import Transport
 from nai_trio.vibe_cache import VibeCache
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from nai_trio.transport import Transport
+    from nai_trio.transport import Origin
+    from nai_trio.transports.hop import Hop
 
 __all__ = ["NovelAI"]
 
@@ -47,13 +50,16 @@ class NovelAI:
     Args:
         api_key: the persistent token ("pst-..."); falls back to the environment's `NOVELAI_API_KEY`.
         image_base: where the service is; falls back to `NOVELAI_IMAGE_BASE`, then to https://image.novelai.net.
-        transport: opens the byte streams; plain TCP by default. One transport serves one client at a time.
+        transport: opens the byte streams, and then the environment plays no part; by default what `proxy` says. One
+            transport serves one client at a time.
         timeouts: how long to wait for what.
         retry: when to send again; by default never.
         limits: how much to accept.
         vibe_cache: where encoded vibes are kept: a folder, for the next run of the program too, or a `VibeCache`, which
             clients can share. By default in memory, as long as the client lives.
-        proxy: not in this version: give a transport instead.
+        proxy: the way out of here, as a URL with the scheme http, https, socks5, socks5h, ws or wss, e.g.
+            "http://user:password@proxy.example:3128"; "" for none. By default what the environment says (HTTPS_PROXY,
+            ALL_PROXY, NO_PROXY; see `nai_trio.transports.environment`). Not together with `transport`.
         ssl_context: for TLS; by default a shared one that verifies against the system's store. Given one, there is
             TLS to an https base even over a transport that is secure by itself.
         allow_plain_http: accept an `http://` base off this machine, where others can read the key and the pictures.
@@ -65,7 +71,7 @@ class NovelAI:
 
     Raises:
         MissingAPIKeyError: no key is given and the environment has none.
-        InvalidParamsError: a setting is wrong.
+        InvalidParamsError: a setting is wrong, or the environment's proxy is.
     """
 
     def __init__(
@@ -78,26 +84,27 @@ class NovelAI:
         retry: Retry | None = None,
         limits: Limits | None = None,
         vibe_cache: VibeCache | str | os.PathLike[str] | None = None,
-        proxy: None = None,
+        proxy: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
         allow_plain_http: bool = False,
     ) -> None:
-        if proxy is not None:
-            raise InvalidParamsError.for_field("proxy", "an address", "None; give a transport that goes through it")
-        self.api_key = _api_key(api_key)
-        del api_key  # the errors below may be shown with the locals of this frame
+        try:
+            self.api_key = _api_key(api_key)
+            base = image_base or os.environ.get("NOVELAI_IMAGE_BASE") or DEFAULT_IMAGE_BASE
+            base_url = parse_base_url(base, allow_plain_http=allow_plain_http)
+            self._transport = _transport(transport, proxy, base_url.origin, allow_plain_http=allow_plain_http)
+        finally:
+            del api_key, proxy, transport  # an error may be shown with the locals of this frame
         self.timeouts = timeouts or Timeouts()
         self.retry = retry or Retry()
         self.limits = limits or Limits()
         self.vibe_cache = vibe_cache if isinstance(vibe_cache, VibeCache) else VibeCache(vibe_cache)
         self.image = ImageNamespace(self)
         self.account = AccountNamespace(self)
-        self._transport = transport or _default_transport()
         self._ssl_context = ssl_context
         self._pool: ConnectionPool | None = None
         self._entered = False
-        base = image_base or os.environ.get("NOVELAI_IMAGE_BASE") or DEFAULT_IMAGE_BASE
-        self.base_url = parse_base_url(base, allow_plain_http=allow_plain_http)
+        self.base_url = base_url
 
     @property
     def pool(self) -> ConnectionPool:
@@ -159,7 +166,7 @@ class NovelAI:
         if not hasattr(self, "base_url"):  # a traceback that shows locals asks when __init__ has failed
             return "<NovelAI, not made>"
         state = "closed" if self._pool is None else "open"
-        return f"<NovelAI {self.base_url} via {type(self._transport).__name__}, {state}>"
+        return f"<NovelAI {self.base_url} via {self._transport.describe()}, {state}>"
 
 
 def _api_key(given: str | None) -> APIKey:
@@ -169,7 +176,33 @@ def _api_key(given: str | None) -> APIKey:
     return APIKey(key)
 
 
-def _default_transport() -> Transport:
-    from nai_trio.transports.tcp import TCPTransport  # noqa: PLC0415 - not loaded where another one is given
+def _transport(given: Transport | None, proxy: str | None, origin: Origin, *, allow_plain_http: bool) -> Transport:
+    """The transport that a client's settings ask for."""
+    try:
+        if given is not None:
+            if proxy is not None:
+                raise InvalidParamsError("transport and proxy exclude each other: give the proxy to the transport")
+            if not isinstance(given, Transport):  # not repeated: it may be a URL
+                raise InvalidParamsError(
+                    f"transport: expected a Transport (a URL is for proxy), got a {type(given).__name__}"
+                )
+            return given
+        # Not loaded where a transport is given.
+        from nai_trio.transports import environment  # noqa: PLC0415
 
-    return TCPTransport()
+        if proxy is None:
+            return environment.transport_from_environment(origin)
+        if proxy == "":
+            return environment.transport_from_environment(origin, {})
+        _check_plain(environment.read_proxy(proxy), origin, allow_plain_http=allow_plain_http)
+        return environment.proxy_transport(proxy)
+    finally:
+        del given, proxy  # an error may be shown with the locals of this frame
+
+
+def _check_plain(hop: Hop, origin: Origin, *, allow_plain_http: bool) -> None:
+    """Plain http is for this machine (see `parse_base_url`), also where a proxy makes another one of it."""
+    if origin.scheme == "https" or allow_plain_http or attrs.evolve(origin, host=hop.host).is_loopback:
+        return
+    hint = "a proxy on this machine, since plain http off it shows the key to the network (allow_plain_http=True)"
+    raise InvalidParamsError.for_field("proxy", str(hop), hint)

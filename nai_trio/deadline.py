@@ -28,8 +28,13 @@ _WAITED_FOR = {
 
 
 @contextmanager
-def deadline(phase: str, seconds: float | None) -> Iterator[None]:
+def deadline(phase: str, seconds: float | None, *, what: str = "") -> Iterator[None]:
     """Run the block for at most that many seconds (None: no limit).
+
+    Args:
+        phase: which of the timeouts it is.
+        seconds: how long.
+        what: what the error begins with.
 
     Raises:
         NetworkTimeout: they passed.
@@ -37,7 +42,7 @@ def deadline(phase: str, seconds: float | None) -> Iterator[None]:
     with trio.move_on_at(expiry(seconds)) as scope:
         yield
     if scope.cancelled_caught:
-        raise timeout_error(phase, seconds)
+        raise timeout_error(phase, seconds, what=what)
 
 
 def expiry(seconds: float | None) -> float:
@@ -45,8 +50,8 @@ def expiry(seconds: float | None) -> float:
     return math.inf if seconds is None else trio.current_time() + seconds
 
 
-def timeout_error(phase: str, seconds: float | None) -> NetworkTimeout:
+def timeout_error(phase: str, seconds: float | None, *, what: str = "") -> NetworkTimeout:
     """The error for a deadline that passed while `phase` was waited for."""
-    error = NetworkTimeout(f"{_WAITED_FOR[phase]} within {seconds} s (timeout {phase!r})")
+    error = NetworkTimeout(f"{what}{_WAITED_FOR[phase]} within {seconds} s (timeout {phase!r})")
     error.phase, error.seconds = phase, seconds or 0.0
     return error

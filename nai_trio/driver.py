@@ -14,7 +14,6 @@ as `Retry` says; both only where the request cannot have been billed. After a 2x
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -121,8 +120,11 @@ class Driver(Generic[T]):
         stalled = isinstance(broken, NetworkTimeout)
         if stalled and not (isinstance(self._wire, Readable) and self._wire.readable()):
             return
-        with contextlib.suppress(NetworkError, ProtocolError):
+        try:
             await self._wait_for_head(_AT_HAND if stalled else self._timeouts.response)
+        except (NetworkError, ProtocolError) as error:
+            if error.__cause__ is not None:  # why it broke, where that came to read, e.g. in a TLS alert
+                broken.args = (f"{broken}: {error.__cause__}",)
         if self.exchange.status is not None:  # it has begun, whatever became of the request
             self.exchange.attach_evidence(broken)
 

@@ -13,7 +13,9 @@
     │   │   └── ConcurrencyLockedError    the account already generates
     │   └── ServerError               5xx
     ├── NetworkError
-    │   ├── ConnectError              no connection: name, route, TLS, proxy
+    │   ├── ConnectError              no connection: name, route, TLS
+    │   │   └── ProxyError            a proxy or relay on the way refused
+    │   │       └── ProxyAuthenticationError   it wants other credentials, or any
     │   ├── NetworkTimeout            a deadline of ours passed
     │   └── StreamInterrupted         the connection or the body ended before its end
     ├── ProtocolError                 the peer sent what it must not
@@ -54,6 +56,8 @@ __all__ = [
     "NovelAIError",
     "PaymentRequiredError",
     "ProtocolError",
+    "ProxyAuthenticationError",
+    "ProxyError",
     "RateLimitError",
     "ServerError",
     "StreamInterrupted",
@@ -205,6 +209,22 @@ class NetworkError(NovelAIError):
 
 class ConnectError(NetworkError):
     """No connection to the origin could be made."""
+
+
+class ProxyError(ConnectError):
+    """Something on the way to the origin was reached, and refused to go on.
+
+    Attributes:
+        status: the HTTP status of a proxy's or relay's refusal, or the SOCKS reply code; 0 where there is none.
+        message: its words, or "".
+    """
+
+    status: int = 0
+    message: str = ""
+
+
+class ProxyAuthenticationError(ProxyError):
+    """The proxy or relay wants credentials, or others: 407, 401, or SOCKS authentication that failed."""
 
 
 class NetworkTimeout(NetworkError):

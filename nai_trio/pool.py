@@ -7,6 +7,8 @@ caller's (and the service's) business. Closing reaches every connection: idle, i
 A kept connection is handed out only if it is certainly alive: it is not older than `keep_alive` and nothing waits to be
 read on it, for an idle connection that is readable was closed by the peer or spoken to out of turn. A stream that
 cannot tell (see transport.py) is never kept.
+
+TLS sessions are kept as well, as long as the pool lives: where connections are not, the next one at least resumes.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ from nai_trio.closing import close_now, reraise, unwrap_group
 from nai_trio.deadline import deadline, expiry
 from nai_trio.errors import ConnectError
 from nai_trio.transport import Origin, Readable, Transport
+from nai_trio.transports.hop import connect_error, connect_prefix
 
 if TYPE_CHECKING:
     import ssl
 
     from nai_trio.options import Timeouts
+    from nai_trio.transports.tls import TLSSessions
 
 __all__ = ["Connection", "ConnectionPool"]
 
@@ -72,6 +76,7 @@ class ConnectionPool:
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
         self._connecting: set[trio.CancelScope] = set()
+        self._sessions: TLSSessions | None = None
         self._closed = False
 
     async def acquire(self, *, fresh: bool = False) -> Connection:
@@ -123,7 +128,8 @@ class ConnectionPool:
             raise
 
     async def _connect(self) -> Connection:
-        with trio.CancelScope() as scope, deadline("connect", self._timeouts.connect):
+        what = connect_prefix(self._transport.describe(), self._origin)
+        with trio.CancelScope() as scope, deadline("connect", self._timeouts.connect, what=what):
             self._connecting.add(scope)
             try:
                 connection = Connection(await self._open_stream())
@@ -144,15 +150,24 @@ class ConnectionPool:
             reraise(self._connect_error(error))
         if self._origin.scheme == "http" or (self._transport.secure and self._ssl_context is None):
             return stream
-        from nai_trio.transports.tls import open_tls  # noqa: PLC0415 - not needed, and not loaded, without TLS
+        try:
+            return await self._start_tls(stream)
+        except ConnectError as error:
+            raise connect_error(self._transport.describe(), self._origin, str(error)) from error.__cause__
 
-        return await open_tls(stream, self._origin.host, context=self._ssl_context)
+    async def _start_tls(self, stream: trio.abc.Stream) -> trio.abc.Stream:
+        from nai_trio.transports.tls import TLSSessions, open_tls  # noqa: PLC0415 - not loaded without TLS
+
+        if self._sessions is None:
+            self._sessions = TLSSessions()
+        host, port = self._origin.host, self._origin.port
+        return await open_tls(stream, host, context=self._ssl_context, sessions=self._sessions, port=port)
 
     def _connect_error(self, error: BaseException) -> BaseException:
         """The contract's error for one that a transport raised bare; what is no failed connection stays itself."""
         if not isinstance(error, OSError | trio.BrokenResourceError):
             return error
-        ours = ConnectError(f"connect to {self._origin}: {error}")
+        ours = connect_error(self._transport.describe(), self._origin, str(error))
         ours.__cause__ = error
         return ours
 

@@ -6,11 +6,28 @@ TLS, HTTP and everything above run on whatever stream it returns. A transport of
         async def connect(self, origin: Origin) -> trio.abc.Stream:
             return await trio.open_tcp_stream(origin.host, origin.port)
 
-Two things a stream may offer beyond `trio.abc.Stream`, both optional:
+Connecting. `connect` may be called from several tasks at once, and again at any time; each call gives a stream of its
+own. It closes what it opened when it raises or is cancelled, and has no deadline of its own: the client sets one. What
+fails is a `ConnectError`; a bare `OSError` or `trio.BrokenResourceError` is made one by the client.
+
+Streams. A `trio.abc.Stream` (a `HalfCloseableStream` where one direction can end alone) that keeps trio's rules:
+`trio.testing.check_two_way_stream` is the test to run on it, `check_half_closeable_stream` where it is one. Closing is
+at once when it is cancelled, since that is how a cancelled generation leaves, and bounded otherwise. Bytes arrive as
+they were sent, cut anywhere. Two things a stream may offer beyond that, both optional:
 
 - `readable() -> bool`: whether a read would return at once. An idle HTTP connection that is readable is dead (the peer
   closed it, or spoke out of turn), so this is how the pool tells. A stream without it is used for one request only.
 - `receive_into(buffer) -> int` (async): read into the caller's buffer, 0 at end of file.
+
+Layers. A transport that goes through another host takes `inner`, the transport that opens the stream to that host
+(plain TCP by default), so that layers combine in any order: the hop is for the inner one an origin like any other. It
+passes `readable` and `receive_into` through where the stream below has them. Entering it enters the inner one, once,
+and leaving it leaves that. TLS to the origin is no layer of this kind: the client adds it on top of all of them, unless
+`secure`.
+
+Describing. `describe` is the route in one line, outermost leg first, without secrets. It stands in the client's repr
+and at the head of every `ConnectError`: "connect via socks5://127.0.0.1:1080 via tcp to https://image.novelai.net:443:
+the proxy cannot be reached: refused (nothing listens there)".
 """
 
 from __future__ import annotations
@@ -88,6 +105,13 @@ class Transport(abc.ABC):
         Raises:
             ConnectError: no stream could be opened; says where and why, with the cause kept.
         """
+
+    def describe(self) -> str:
+        """The route in one line, outermost leg first, without secrets, e.g. "socks5://127.0.0.1:1080 via tcp".
+
+        It stands in the client's repr and in errors. The default is the class's name.
+        """
+        return type(self).__name__
 
     async def __aenter__(self) -> Self:
         """Start what the transport needs; the default needs nothing."""

@@ -6,7 +6,7 @@ only: with sockets and threads the clock would jump while the machine still work
 
 Tests are deterministic: no sleeping for real, no timed assertions, no skips; hypothesis draws the same examples each
 time (HYPOTHESIS_PROFILE=random draws new ones). Warnings are errors, ResourceWarning and
-unraisable exceptions included.
+unraisable exceptions included. The proxies in the environment of who runs them play no part.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from hypothesis import settings
 settings.register_profile("same", deadline=None, derandomize=True, database=None)
 settings.register_profile("random", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[_name]  # here and not in a fixture, for the programs that tests start, and for module fixtures
 
 REAL_TIME_LIMIT = 60.0
 """Seconds after which a test on the real clock has hung."""

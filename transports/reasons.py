@@ -41,7 +41,8 @@ def connect_reason(error: BaseException) -> str:
 def _reasons(error: BaseException) -> list[str]:
     if isinstance(error, BaseExceptionGroup):
         return [reason for member in error.exceptions for reason in _reasons(member)]
-    if isinstance(error.__cause__, BaseExceptionGroup):
+    # A connection that broke has its errno one below; ConnectionError, since an ssl.SSLError has numbers of its own.
+    if isinstance(error.__cause__, BaseExceptionGroup | ConnectionError):
         return _reasons(error.__cause__)
     return [_reason(error)]
 

@@ -5,7 +5,9 @@ when it runs, so that `--help` is quick.
 
     main --> app (click) --> generate --> wishes --> job --> run --> album (files), display (progress)
                          --> account               streams (stdout, stderr)  report (how it ended)
-                         --> emulate
+                         --> emulate, tunnel, replay, tape
+
+`replay` plays a tape through the same display, `tape` prints one, `tunnel` serves the other end of a WebSocket.
 
 `options` is the table of what `ImageParams` has; `wishes` lays the options over the file of `--params` (`params_file`)
 and the picture of `--like`; `naming` says in errors what the user called things; `syntax` reads an option whose text

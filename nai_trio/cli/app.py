@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_app"]
 
-_COMMANDS = ("generate", "account", "emulate")
+_COMMANDS = ("generate", "account", "emulate", "tunnel", "replay", "tape")
 """Each is a module of this package and the command in it, of the same name, loaded when it is asked for."""
 
 

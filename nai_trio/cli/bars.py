@@ -43,10 +43,12 @@ class BarDisplay(Display):
         streams: cleans what notices say.
         labels: what to call each sample.
         steps: how many steps are taken.
+        done: what to say of a picture that came.
     """
 
-    def __init__(self, streams: Streams, *, labels: Sequence[str], steps: int) -> None:
+    def __init__(self, streams: Streams, *, labels: Sequence[str], steps: int, done: str = "saved") -> None:
         self._streams = streams
+        self._done = done
         self._steps = steps
         self._progress = Progress(
             TextColumn("{task.description}", style="bold", markup=False),
@@ -95,7 +97,7 @@ class BarDisplay(Display):
             total=self._steps,
             completed=self._steps,
             step=self._step_text(self._steps),
-            detail=_detail("saved"),
+            detail=_detail(self._done),
         )
 
     def notice(self, text: str) -> None:

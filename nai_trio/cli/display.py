@@ -79,7 +79,9 @@ class PlainDisplay(QuietDisplay):
             self._streams.note(f"{label}: step {chunk.step_ix + 1}/{self._steps}, sigma {sigma_text(chunk.sigma)}")
 
 
-def open_display(streams: Streams, *, labels: Sequence[str], steps: int, json_lines: bool) -> Display:
+def open_display(
+    streams: Streams, *, labels: Sequence[str], steps: int, json_lines: bool, done: str = "saved"
+) -> Display:
     """The display that fits where stderr goes.
 
     Args:
@@ -87,6 +89,7 @@ def open_display(streams: Streams, *, labels: Sequence[str], steps: int, json_li
         labels: what to call each sample.
         steps: how many steps were asked for.
         json_lines: whether stdout gets JSON lines.
+        done: what a bar says of a picture that came.
     """
     terminal = _is_terminal(sys.stderr)
     if json_lines and (not terminal or _is_terminal(sys.stdout)):  # on one terminal, lines would tear the bars
@@ -95,7 +98,7 @@ def open_display(streams: Streams, *, labels: Sequence[str], steps: int, json_li
         from nai_trio.cli.bars import BarDisplay, can_draw  # noqa: PLC0415 - rich takes long to load
 
         if can_draw():
-            return BarDisplay(streams, labels=labels, steps=steps)
+            return BarDisplay(streams, labels=labels, steps=steps, done=done)
     return PlainDisplay(streams, labels=labels, steps=steps)
 
 

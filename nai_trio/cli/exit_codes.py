@@ -39,7 +39,7 @@ EXIT_CODES: Final[tuple[tuple[int, str, tuple[type[Exception], ...]], ...]] = (
     (4, "not enough Anlas, or no subscription (402)", (PaymentRequiredError,)),
     (5, "too many requests, or this account already generates (429)", (RateLimitError,)),
     (6, "the service refused for another reason", (HTTPStatusError,)),
-    (NETWORK, "network: no connection, a timeout, or an answer that was cut off", (NetworkError,)),
+    (NETWORK, "network: no connection, a refusing proxy, a timeout, or an answer cut off", (NetworkError,)),
     (8, "the generation failed, or the answer is not one", (GenerationError, ProtocolError)),
     (WRITE, "files cannot be written", (OutputError,)),
     (130, "stopped by Ctrl-C (SIGINT)", ()),

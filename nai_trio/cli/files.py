@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import attrs
+import click
 
 from nai_trio.cli.exit_codes import OutputError
 
 if TYPE_CHECKING:
     from nai_trio.protocol.chunks import FinalChunk, ImageFormat, IntermediateChunk
 
-__all__ = ["SUFFIXES", "Targets", "check_folder", "write_atomic"]
+__all__ = ["SUFFIXES", "Targets", "check_folder", "check_tape", "write_atomic"]
 
 SUFFIXES: Final[dict[ImageFormat, str]] = {"png": ".png", "webp": ".webp", "jpeg": ".jpg", "unknown": ".bin"}
 _IMAGE_SUFFIXES: Final = {".png", ".webp", ".jpg", ".jpeg", ".gif", ".bmp", ".avif"}
@@ -145,6 +146,27 @@ def check_folder(folder: Path, *, make: bool = False) -> None:
         temporary.unlink()
     except OSError as error:
         raise _cannot("write into", folder, error) from error
+
+
+def check_tape(path: Path | None, *, force: bool) -> None:
+    """Make sure that a tape can be made; what is on one is never lost by accident.
+
+    Args:
+        path: where; None for no tape.
+        force: whether it may replace one.
+
+    Raises:
+        click.UsageError: there is one already, or `force` is for nothing.
+        OutputError: it cannot be made.
+    """
+    if path is None:
+        if force:
+            raise click.UsageError("--force needs --record")
+        return
+    if path.exists() and not force:
+        raise click.UsageError(f"--record: {path} is there already; --force replaces it")
+    _check_file(path)
+    check_folder(path.parent)
 
 
 def _make_folder(folder: Path) -> None:

@@ -56,6 +56,9 @@ def _cost(*declarations: str, **attributes: Any) -> Decorator:
 @_output("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to write the picture.")
 @_output("--previews", type=click.Path(path_type=Path), metavar="DIR", help="Write every preview here, as sSS_NNN.jpg.")
 @_output("--json", "json_lines", is_flag=True, help="One JSON line per event on stdout, without picture bytes.")
+@_output("--record", type=click.Path(path_type=Path), metavar="FILE", help="Keep what goes over the wire on this tape,"
+         " without the key; see nai-trio replay.")  # fmt: skip
+@_output("--force", is_flag=True, help="Replace the tape of --record.")
 @_given("--params", metavar="FILE", help="Fields of ImageParams by their names, as .toml or .json.")
 @_given("--like", metavar="FILE", help="What a finished picture was made from, out of its metadata.")
 @_cost("--estimate", is_flag=True, help="Print what it would cost in Anlas, and send nothing; needs no key, no -o.")
@@ -97,11 +100,12 @@ def _generate(
     timeout: float | None,
     **values: Any,
 ) -> int:
-    from nai_trio.cli.files import Targets, check_folder  # noqa: PLC0415 - as above
+    from nai_trio.cli.files import Targets, check_folder, check_tape  # noqa: PLC0415 - as above
     from nai_trio.cli.streams import Streams  # noqa: PLC0415
     from nai_trio.cli.wishes import read_request  # noqa: PLC0415 - pictures are looked at: it is quick, --help quicker
 
     _check_usage(output, estimate=estimate, opus=opus)
+    check_tape(values["record"], force=values["force"])
     request = read_request(values, output=output)
     if estimate:
         return _estimate(request.params, opus=opus, json_lines=json_lines)
@@ -146,13 +150,16 @@ def _read_job(request: Request, timeout: float | None, values: dict[str, Any], *
         InvalidParamsError: an option is wrong.
         MissingAPIKeyError: there is no key.
     """
-    from nai_trio.cli.job import Job  # noqa: PLC0415 - as above
+    import attrs  # noqa: PLC0415 - as above
 
-    names = ("emulator", "pace", "image_base", "allow_plain_http", "vibe_cache")
+    from nai_trio.cli.job import Job  # noqa: PLC0415
+
+    names = ("emulator", "pace", "image_base", "allow_plain_http", "proxy", "vibe_cache")
     delivery = _delivery(request.params, values["stream"])
     if previews is not None and values["stream"] is not None and delivery not in _STREAMED:
         raise click.UsageError(f"--previews needs a stream of them, and --stream {delivery} is none")
     service = read_service(**{name: values[name] for name in names})
+    service = attrs.evolve(service, record=values["record"], overwrite=values["force"])
     return Job(params=request.params, stream=delivery, service=service, timeout=timeout)
 
 
@@ -185,4 +192,6 @@ def _run(job: Job, targets: Targets, streams: Streams, stop: StopSignals, naming
         ending = trio.run(run_job, job, album, stop)
     for path in () if json_lines else album.paths:
         streams.path(path)
+    if job.service.record is not None and job.service.record.exists():
+        streams.note(f"recorded on {job.service.record}")
     return tell_ending(job, album, ending, streams=streams, stop=stop, naming=naming)

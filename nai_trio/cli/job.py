@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from nai_trio.params import ImageParams
     from nai_trio.protocol.exchange import Delivery
+    from nai_trio.transport import Origin, Transport
 
 __all__ = ["EMULATOR_KEY", "Job", "Service", "service_from_environment"]
 
@@ -32,15 +33,21 @@ class Service:
         api_key: the bearer token.
         image_base: the base URL; None leaves it to the client's rules.
         allow_plain_http: accept plain http off this machine.
+        proxy: the way out; "" for none, None for what the environment says.
         vibe_cache: the folder where encoded vibes are kept for the next run; None for none.
         emulator_pace: seconds per step of an emulator inside this process; None asks the service over the network.
+        record: the tape that keeps what goes over the wire; None for none.
+        overwrite: whether that tape replaces one that is there.
     """
 
     api_key: str = attrs.field(repr=False)
     image_base: str | None = None
     allow_plain_http: bool = False
+    proxy: str | None = attrs.field(default=None, repr=False)
     vibe_cache: Path | None = None
     emulator_pace: float | None = None
+    record: Path | None = None
+    overwrite: bool = False
 
     @property
     def address(self) -> str:
@@ -49,17 +56,39 @@ class Service:
 
     def client(self) -> NovelAI:
         """A new client for it."""
-        if self.emulator_pace is None:
-            return NovelAI(
-                self.api_key,
-                image_base=self.image_base,
-                allow_plain_http=self.allow_plain_http,
-                vibe_cache=self.vibe_cache,
-            )
+        emulator = None if self.emulator_pace is None else self._emulator()
+        client = self._client(emulator)
+        if self.record is None:
+            return client
+        # Not loaded where nothing is recorded.
+        from nai_trio.transports.recording import RecordingTransport  # noqa: PLC0415
+
+        inner = emulator or self._route(client.base_url.origin)
+        return self._client(RecordingTransport(inner, self.record, overwrite=self.overwrite))
+
+    def _client(self, transport: Transport | None) -> NovelAI:
+        emulated = self.emulator_pace is not None
+        return NovelAI(
+            self.api_key,
+            image_base=_EMULATOR_BASE if emulated else self.image_base,
+            allow_plain_http=self.allow_plain_http,
+            transport=transport,
+            proxy=self.proxy if transport is None else None,
+            vibe_cache=self.vibe_cache,
+        )
+
+    def _emulator(self) -> Transport:
         from nai_trio.emulator import Emulator  # noqa: PLC0415 - draws with Pillow, which takes long to load
 
-        emulator = Emulator(api_keys=[self.api_key], step_delay=self.emulator_pace)
-        return NovelAI(self.api_key, image_base=_EMULATOR_BASE, transport=emulator.transport())
+        return Emulator(api_keys=[self.api_key], step_delay=self.emulator_pace or 0).transport()
+
+    def _route(self, origin: Origin) -> Transport:
+        """What the client would have taken by itself."""
+        from nai_trio.transports import proxy_transport, transport_from_environment  # noqa: PLC0415 - as above
+
+        if self.proxy:
+            return proxy_transport(self.proxy)
+        return transport_from_environment(origin, None if self.proxy is None else {})
 
 
 @attrs.frozen(kw_only=True)
@@ -80,7 +109,11 @@ class Job:
 
 
 def service_from_environment(
-    *, image_base: str | None, allow_plain_http: bool, vibe_cache: Path | None = None
+    *,
+    image_base: str | None,
+    allow_plain_http: bool,
+    proxy: str | None = None,
+    vibe_cache: Path | None = None,
 ) -> Service:
     """The real service, or the one that `image_base` names, with the key from `NOVELAI_API_KEY`.
 
@@ -94,4 +127,10 @@ def service_from_environment(
         APIKey(key)
     except InvalidParamsError as error:
         raise MissingAPIKeyError(f"NOVELAI_API_KEY holds no API key: {error}") from None
-    return Service(api_key=key, image_base=image_base, allow_plain_http=allow_plain_http, vibe_cache=vibe_cache)
+    return Service(
+        api_key=key,
+        image_base=image_base,
+        allow_plain_http=allow_plain_http,
+        proxy=proxy,
+        vibe_cache=vibe_cache,
+    )

@@ -23,6 +23,7 @@ __all__ = ["Naming", "Origin", "flag_origin", "nth", "usage_text", "without_api_
 _OTHERS: Final = {
     "prompt": "PROMPT",
     "image_base": "--image-base (NOVELAI_IMAGE_BASE)",
+    "proxy": "--proxy",
     "stream": "--stream",
     "vibe_cache": "--vibe-cache",
 }

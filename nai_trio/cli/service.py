@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nai_trio.cli.sections import Decorator, SectionOption
-from nai_trio.errors import AuthenticationError, NotFoundError, RateLimitError
+from nai_trio.errors import AuthenticationError, NotFoundError, ProxyAuthenticationError, RateLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,12 @@ _OPTIONS = (
     ),
     service_option("--allow-plain-http", is_flag=True, help="Take an http:// URL off this machine."),
     service_option(
+        "--proxy",
+        metavar="URL",
+        help="Go through this proxy, http, https, socks5, ws or wss; '' for none (default: "
+        "HTTPS_PROXY, ALL_PROXY, NO_PROXY).",
+    ),
+    service_option(
         "--timeout", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Give up after so long in all."
     ),
 )
@@ -51,6 +57,7 @@ def read_service(
     emulator: bool,
     image_base: str | None,
     allow_plain_http: bool,
+    proxy: str | None = None,
     pace: float | None = None,
     vibe_cache: Path | None = None,
 ) -> Service:
@@ -66,12 +73,16 @@ def read_service(
     if emulator:
         if image_base is not None:
             raise click.UsageError("--emulator and --image-base exclude each other")
+        if proxy is not None:
+            raise click.UsageError("--emulator and --proxy exclude each other")
         if vibe_cache is not None:
             raise click.UsageError("--emulator and --vibe-cache exclude each other: what it encodes, only it can use")
         return Service(api_key=EMULATOR_KEY, emulator_pace=PACE if pace is None else pace)
     if pace is not None:
         raise click.UsageError("--pace needs --emulator")
-    service = service_from_environment(image_base=image_base, allow_plain_http=allow_plain_http, vibe_cache=vibe_cache)
+    service = service_from_environment(
+        image_base=image_base, allow_plain_http=allow_plain_http, proxy=proxy, vibe_cache=vibe_cache
+    )
     service.client()  # its settings are checked before files are
     return service
 
@@ -82,6 +93,8 @@ def explained(error: NovelAIError, service: Service) -> str:
         return f"{error} (the service asks to wait {error.retry_after:g} s)"
     if isinstance(error, AuthenticationError):
         return f"{error} ({service.address} does not take the key in NOVELAI_API_KEY)"
+    if isinstance(error, ProxyAuthenticationError):
+        return f"{error} (see --proxy and HTTPS_PROXY)"
     if isinstance(error, NotFoundError):
         return f"{error} (nothing of the service at {service.address}; see --image-base and NOVELAI_IMAGE_BASE)"
     return str(error)

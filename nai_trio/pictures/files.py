@@ -91,5 +91,5 @@ def _open(path: str, flags: int) -> int:
 
 def _unreadable(path: str, reason: str) -> Unreadable:
     hint = "; base64 text is not taken: give the bytes" if len(path) > _LONGEST_NAME else ""
-    shown = path if len(path) <= 80 else f"{path[:77]}..."
+    shown = path if len(path) <= _LONGEST_NAME else f"{path[:77]}..."
     return Unreadable(f"the path {shown!r}, which cannot be read ({reason}{hint})")

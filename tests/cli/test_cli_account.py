@@ -104,7 +104,7 @@ def test_the_account_of_a_service(
     assert out == ""
     assert err == f"nai-trio: error: 401: Unauthorized ({served.url} does not take the key in NOVELAI_API_KEY)\n"
     assert main(["account", "--image-base", "http://127.0.0.1:9"]) == 7
-    assert capfd.readouterr().err.startswith("nai-trio: error: connect to http://127.0.0.1:9: refused")
+    assert capfd.readouterr().err.startswith("nai-trio: error: connect via tcp to http://127.0.0.1:9: refused")
     monkeypatch.delenv("NOVELAI_API_KEY")
     assert main(["account"]) == 3
     assert "set NOVELAI_API_KEY" in capfd.readouterr().err

@@ -24,6 +24,8 @@ CODES = {
     errors.ServerError: 6,
     errors.NetworkError: 7,
     errors.ConnectError: 7,
+    errors.ProxyError: 7,
+    errors.ProxyAuthenticationError: 7,
     errors.NetworkTimeout: 7,
     errors.StreamInterrupted: 7,
     errors.ProtocolError: 8,

@@ -110,7 +110,7 @@ def test_targets_that_cannot_be_written_are_refused_before_anything_is_sent(comm
     assert names_in(tmp_path) == []
     run = command("generate", "x", "-o", tmp_path / "out.png", "--image-base", "http://127.0.0.1:9")
     assert run.code == 7
-    assert run.err.splitlines()[-1].startswith("nai-trio: error: connect to http://127.0.0.1:9: refused")
+    assert run.err.splitlines()[-1].startswith("nai-trio: error: connect via tcp to http://127.0.0.1:9: refused")
     assert names_in(tmp_path) == []
 
 

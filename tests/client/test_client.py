@@ -42,11 +42,6 @@ def test_the_base_comes_from_argument_then_environment_then_default(monkeypatch:
     assert str(NovelAI(KEY, image_base="https://example.org/nai/").base_url) == "https://example.org/nai"
 
 
-def test_a_proxy_is_refused_rather_than_ignored() -> None:
-    with pytest.raises(InvalidParamsError, match="transport"):
-        NovelAI(KEY, proxy="http://user:password@localhost:3128")  # type: ignore[arg-type]
-
-
 def test_the_key_shows_nowhere() -> None:
     client = NovelAI(KEY)
     assert KEY not in repr(client)

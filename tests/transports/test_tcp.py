@@ -16,7 +16,7 @@ import pytest
 import trio
 import trio.testing
 
-from nai_trio.errors import ConnectError
+from nai_trio.errors import ConnectError, InvalidParamsError
 from nai_trio.transport import Origin, Readable
 from nai_trio.transports import TCPStream, TCPTransport
 
@@ -116,7 +116,7 @@ async def make_clogged() -> tuple[TCPStream, TCPStream]:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(stream.send_all, bytes(16_000_000))
                 while select.select([], [stream._stream.socket.fileno()], [], 0.05)[1]:
-                    await trio.testing.wait_all_tasks_blocked(0.05)
+                    await trio.testing.wait_all_tasks_blocked()
                 scope.cancel()
     return one, other
 
@@ -303,7 +303,42 @@ async def test_a_local_address_that_does_not_fit_is_a_connect_error(closed_port:
         await TCPTransport(local_address="::1").connect(Origin("https", LOOPBACK, closed_port))
 
 
+async def test_the_next_address_joins_the_race_after_the_delay(autojump_clock: trio.testing.MockClock) -> None:
+    async def hang(address: object) -> None:
+        await trio.sleep_forever()
+
+    class Silent(Sockets):
+        def socket(self, *args: int, **options: int) -> trio.socket.SocketType:
+            tried.append(trio.current_time())
+            made = super().socket(*args, **options)
+            made.connect = hang  # type: ignore[method-assign]
+            return made
+
+    tried: list[float] = []
+    trio.socket.set_custom_socket_factory(Silent())
+    trio.socket.set_custom_hostname_resolver(Resolver(["127.0.0.1", "127.0.0.2", "127.0.0.3"]))
+    start = trio.current_time()
+    with trio.move_on_after(100):
+        await TCPTransport(happy_eyeballs_delay=7).connect(Origin("http", "service.example", 80))
+    assert [time - start for time in tried] == [0, 7, 14]
+
+
+@pytest.mark.parametrize("delay", [0, -1, True, "1", float("nan")])
+def test_a_delay_that_is_none_is_refused(delay: object) -> None:
+    with pytest.raises(InvalidParamsError, match="happy_eyeballs_delay: expected seconds greater than 0"):
+        TCPTransport(happy_eyeballs_delay=delay)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("address", ["", 0, b"127.0.0.1"])
+def test_a_local_address_that_is_none_is_refused(address: object) -> None:
+    with pytest.raises(InvalidParamsError, match="local_address: expected an address of this machine, or None"):
+        TCPTransport(local_address=address)  # type: ignore[arg-type]
+
+
 def test_repr_tells_what_was_chosen() -> None:
+    assert repr(TCPTransport(happy_eyeballs_delay=0.5)) == "TCPTransport(happy_eyeballs_delay=0.5)"
+    assert TCPTransport().describe() == "tcp"
+    assert TCPTransport(local_address="10.0.0.1").describe() == "tcp from 10.0.0.1"
     assert repr(TCPTransport()) == "TCPTransport()"
     assert repr(TCPTransport(local_address="10.0.0.1")) == "TCPTransport(local_address='10.0.0.1')"
 
@@ -311,7 +346,7 @@ def test_repr_tells_what_was_chosen() -> None:
 async def test_a_refused_connection_says_where_and_why(closed_port: int) -> None:
     with pytest.raises(ConnectError) as caught:
         await TCPTransport().connect(Origin("https", LOOPBACK, closed_port))
-    assert str(caught.value) == f"connect to https://127.0.0.1:{closed_port}: refused (nothing listens there)"
+    assert str(caught.value) == f"connect via tcp to https://127.0.0.1:{closed_port}: refused (nothing listens there)"
     assert isinstance(caught.value.__cause__, OSError)
 
 
@@ -356,7 +391,7 @@ async def test_the_systems_reasons_are_in_words(number: int, words: str) -> None
     trio.socket.set_custom_socket_factory(Failing())
     with pytest.raises(ConnectError) as caught:
         await TCPTransport().connect(Origin("https", LOOPBACK, 443))
-    assert str(caught.value) == f"connect to https://127.0.0.1:443: {words}"
+    assert str(caught.value) == f"connect via tcp to https://127.0.0.1:443: {words}"
 
 
 @pytest.mark.parametrize(
@@ -372,7 +407,7 @@ async def test_a_name_that_cannot_be_looked_up_says_so(error: OSError, words: st
     trio.socket.set_custom_hostname_resolver(Resolver(error=error))
     with pytest.raises(ConnectError) as caught:
         await TCPTransport().connect(Origin("https", "no-such-host.invalid", 443))
-    assert str(caught.value) == f"connect to https://no-such-host.invalid:443: {words}"
+    assert str(caught.value) == f"connect via tcp to https://no-such-host.invalid:443: {words}"
     assert caught.value.__cause__ is error
 
 
@@ -393,7 +428,7 @@ async def test_an_ipv6_address_is_shown_in_brackets() -> None:
             raise OSError(errno.ENETUNREACH, "")
 
     trio.socket.set_custom_socket_factory(Failing())
-    with pytest.raises(ConnectError, match=r"connect to https://\[::1\]:443: network unreachable"):
+    with pytest.raises(ConnectError, match=r"connect via tcp to https://\[::1\]:443: network unreachable"):
         await TCPTransport().connect(Origin("https", "::1", 443))
 
 
