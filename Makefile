@@ -43,6 +43,7 @@ interop: $(VENV)/.dev  ## let other NovelAI clients stream from the emulator (in
 bench: $(VENV)/.dev  ## measure; prints a table
 	$(BIN)/python benchmarks/request_memory.py
 	$(BIN)/python benchmarks/tls_throughput.py
+	$(BIN)/python benchmarks/parse_tapes.py
 
 clean:  ## remove everything that these targets made
 	rm -rf $(VENV) .interop build dist *.egg-info demo.png
