@@ -57,7 +57,7 @@ def build_request(params: ImageParams, stream: StreamKind | None) -> Request:
         model=info.id if params.inpaint is None else info.inpainting_id,
         action=_action(params),
         use_new_shared_trial=True,
-        parameters=_parameters(params, info, stream, positive, negative),
+        parameters=_with_pictures(_parameters(params, info, stream, positive, negative), params, info),
     )
 
 
@@ -65,7 +65,6 @@ def _parameters(
     params: ImageParams, info: ModelInfo, stream: StreamKind | None, positive: str, negative: str
 ) -> Parameters:
     objects = info.prompt_objects
-    start = _start(params)
     ancestral = params.sampler == "k_euler_ancestral" and params.noise_schedule != "native"
     return Parameters(
         params_version=info.params_version,
@@ -95,6 +94,20 @@ def _parameters(
         prefer_brownian=_if(ancestral, True),
         straight_alpha=_if("straight_alpha" in info.options, params.straight_alpha),
         tag_hint_transparent_background=_if(params.transparent_background, True),
+        character_prompts=tuple(_character(each, info) for each in params.characters),
+        negative_prompt=negative,
+        image_format=params.image_format,
+        stream=_if(stream is not None, stream or ""),
+        v4_prompt=_if(objects, _positive(params, info, positive)),
+        v4_negative_prompt=_if(objects, _negative(params, info, negative)),
+    )
+
+
+def _with_pictures(plain: Parameters, params: ImageParams, info: ModelInfo) -> Parameters:
+    """The same with the members that say what the request's pictures are for."""
+    start = _start(params)
+    return attrs.evolve(
+        plain,
         strength=start.strength,
         noise=start.noise,
         extra_noise_seed=start.extra_noise_seed,
@@ -106,12 +119,6 @@ def _parameters(
         director_reference_information_extracted=_per_reference(params, lambda _each: 1),
         director_reference_strength_values=_per_reference(params, lambda each: each.strength),
         director_reference_secondary_strength_values=_per_reference(params, lambda each: round(1 - each.fidelity, 2)),
-        character_prompts=tuple(_character(each, info) for each in params.characters),
-        negative_prompt=negative,
-        image_format=params.image_format,
-        stream=_if(stream is not None, stream or ""),
-        v4_prompt=_if(objects, _positive(params, info, positive)),
-        v4_negative_prompt=_if(objects, _negative(params, info, negative)),
     )
 
 
