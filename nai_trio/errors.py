@@ -120,8 +120,12 @@ class InvalidParamsError(NovelAIError, ValueError):
     @classmethod
     def for_field(cls, field: str, value: object, allowed: str) -> InvalidParamsError:
         """Build the error with the one wording that every such error has."""
-        shown = _shown(value)
-        error = cls(f"{field}: expected {allowed}, got {shown}")
+        return cls.in_words(field, _shown(value), allowed, value=value)
+
+    @classmethod
+    def in_words(cls, field: str, came: str, allowed: str, *, value: object = None) -> InvalidParamsError:
+        """The same error for what is better described than shown: bytes, files, secrets."""
+        error = cls(f"{field}: expected {allowed}, got {came}")
         error.field, error.value, error.allowed = field, value, allowed
         return error
 

@@ -43,9 +43,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-__all__ = ["DEFAULT_PORTS", "Origin", "Readable", "Transport"]
+__all__ = ["DEFAULT_PORTS", "Origin", "Readable", "Transport", "host_in_url"]
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+def host_in_url(host: str) -> str:
+    """A host as URLs have it: brackets around an IPv6 address (RFC 3986, 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
 
 
 @attrs.frozen
@@ -65,8 +70,17 @@ class Origin:
     @property
     def netloc(self) -> str:
         """What the Host header says: brackets around IPv6, no port where it is the scheme's own (RFC 9110, 7.2)."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        return host_in_url(self.host) if self.port == DEFAULT_PORTS[self.scheme] else self.authority
+
+    @property
+    def authority(self) -> str:
+        """Host and port, brackets around IPv6, e.g. "image.novelai.net:443"."""
+        return f"{host_in_url(self.host)}:{self.port}"
+
+    @property
+    def address(self) -> str:
+        """Scheme, host and port, the port always, e.g. "https://image.novelai.net:443"."""
+        return f"{self.scheme}://{self.authority}"
 
     @property
     def is_loopback(self) -> bool:

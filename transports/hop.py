@@ -9,12 +9,14 @@ that an error leaves holds the text: some formatters of tracebacks show the loca
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import attrs
 
 from nai_trio.errors import ConnectError, InvalidParamsError
+from nai_trio.transport import host_in_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,20 +77,23 @@ class Hop:
         """Whether a user name or a password was given."""
         return bool(self.username or self.password)
 
+    @property
+    def basic(self) -> str:
+        """The credentials as Basic authentication has them (RFC 7617, 2); as secret as they are."""
+        return base64.b64encode(f"{self.username}:{self.password}".encode()).decode("ascii")
+
     def __str__(self) -> str:
-        return f"{self.scheme}://{_in_url(self.host)}:{self.port}"
+        return f"{self.scheme}://{host_in_url(self.host)}:{self.port}"
 
 
 def hop_error(field: str, allowed: str, came: str) -> InvalidParamsError:
     """The error about a URL that is not repeated; `came` is in words."""
-    error = InvalidParamsError(f"{field}: expected {allowed}, got {came}")
-    error.field, error.allowed = field, allowed
-    return error
+    return InvalidParamsError.in_words(field, came, allowed)
 
 
 def connect_prefix(route: str, origin: Origin) -> str:
     """What every error about a route that could not be opened begins with."""
-    return f"connect via {route} to {origin.scheme}://{_in_url(origin.host)}:{origin.port}: "
+    return f"connect via {route} to {origin.address}: "
 
 
 def connect_error(
@@ -173,7 +178,3 @@ def _hop(parts: SplitResult, ports: Mapping[str, int]) -> Hop | str:
 def _without_escape(host: str) -> str:
     """The percent sign before the zone of an IPv6 address is written as %25 (RFC 6874, 2), by many as itself."""
     return host.replace("%25", "%", 1) if ":" in host else host
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

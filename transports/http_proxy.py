@@ -10,7 +10,6 @@ answer may take is the caller's business, as with every transport.
 
 from __future__ import annotations
 
-import base64
 import html
 import re
 from typing import TYPE_CHECKING, Final
@@ -94,18 +93,13 @@ def read_http_proxy(url: object, *, field: str = "url") -> Hop:
 
 def _connect_request(connection: h11.Connection, hop: Hop, origin: Origin) -> memoryview:
     """The bytes of the request; unlike bytes, the repr of a view does not show the credentials."""
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    target = f"{host}:{origin.port}"
+    target = origin.authority
     headers = [("Host", target), ("User-Agent", f"nai-trio/{__version__}")]
     if hop.has_credentials:
-        headers.append(("Proxy-Authorization", f"Basic {_basic(hop)}"))
+        headers.append(("Proxy-Authorization", f"Basic {hop.basic}"))
     head = connection.send(h11.Request(method="CONNECT", target=target, headers=headers))
     connection.send(h11.EndOfMessage())
     return memoryview(head or b"")
-
-
-def _basic(hop: Hop) -> str:
-    return base64.b64encode(f"{hop.username}:{hop.password}".encode()).decode("ascii")
 
 
 class _Answer:
@@ -211,4 +205,4 @@ def _schemes(values: Iterable[str]) -> list[str]:
 
 def _secrets(hop: Hop) -> list[str]:
     """What of a proxy's words must not be shown."""
-    return [_basic(hop), hop.password, hop.username] if hop.has_credentials else []
+    return [hop.basic, hop.password, hop.username] if hop.has_credentials else []

@@ -140,7 +140,7 @@ class RecordingTransport(Transport):
         self._tape.check_open()
         self._connections += 1
         number, began = self._connections, trio.current_time()
-        about = {"origin": _address(origin), "route": self._inner.describe()}
+        about = {"origin": origin.address, "route": self._inner.describe()}
         try:
             stream = await self._open(origin)
         except BaseException as error:
@@ -164,11 +164,6 @@ class RecordingTransport(Transport):
 
     def _note(self, kind: Kind, connection: int, facts: dict[str, Any]) -> None:
         self._tape.write(kind, connection, self._tape.now(), facts)
-
-
-def _address(origin: Origin) -> str:
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    return f"{origin.scheme}://{host}:{origin.port}"
 
 
 def _took(began: float) -> dict[str, int]:

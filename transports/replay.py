@@ -136,9 +136,8 @@ class ReplayTransport(Transport):
                 opened = len(self.tape.attempts)
                 raise ReplayMismatch(f"{self.tape.name} has no connection number {opened + 1}: {opened} were recorded")
             return None
-        address = f"{origin.scheme}://{f'[{origin.host}]' if ':' in origin.host else origin.host}:{origin.port}"
-        if self._strict and self._attempts[0].origin != address:
-            text = f"the origin: expected {self._attempts[0].origin}, got {address}"
+        if self._strict and self._attempts[0].origin != origin.address:
+            text = f"the origin: expected {self._attempts[0].origin}, got {origin.address}"
             raise self._error(f"the connection is not the one on {self.tape.name}: {text}", text)
         return self._attempts.popleft()
 

@@ -171,9 +171,7 @@ def _refusal(field: str, value: object, allowed: str) -> InvalidParamsError:
     """The usual error, but with the whole of a path in it: its end is what tells which file it is."""
     if not isinstance(value, str | os.PathLike):
         return InvalidParamsError.for_field(field, value, allowed)
-    error = InvalidParamsError(f"{field}: expected {allowed}, got {os.fspath(value)!r}")
-    error.field, error.value, error.allowed = field, value, allowed
-    return error
+    return InvalidParamsError.in_words(field, repr(os.fspath(value)), allowed, value=value)
 
 
 def _why(error: Exception) -> str:

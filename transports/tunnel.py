@@ -33,7 +33,7 @@ from nai_trio.transport import Origin
 from nai_trio.transports.hop import hop_error
 from nai_trio.transports.tcp import TCPTransport
 from nai_trio.transports.tunnel_relay import TunnelRelay
-from nai_trio.transports.websocket import SUBPROTOCOL, origin_name
+from nai_trio.transports.websocket import SUBPROTOCOL
 from nai_trio.transports.websocket_link import MAX_MESSAGE_SIZE, Link
 from nai_trio.transports.websocket_stream import WebSocketStream
 from nai_trio.transports.websocket_wire import Wire
@@ -275,4 +275,4 @@ def _read_origins(origins: Iterable[Origin]) -> dict[str, Origin]:
     listed = list(origins)
     if not listed or not all(isinstance(origin, Origin) for origin in listed):
         raise InvalidParamsError.for_field("origins", listed, "at least one Origin")
-    return {name.lower(): origin for origin in listed for name in (str(origin), origin_name(origin))}
+    return {name.lower(): origin for origin in listed for name in (str(origin), origin.address)}

@@ -14,7 +14,6 @@ connection end when its stream is closed.
 
 from __future__ import annotations
 
-import base64
 import re
 import string
 from functools import partial
@@ -28,6 +27,7 @@ import trio_websocket
 from nai_trio._version import __version__
 from nai_trio.closing import close_now
 from nai_trio.errors import InvalidParamsError
+from nai_trio.transport import host_in_url
 from nai_trio.transports.background import Background
 from nai_trio.transports.hop import Hop, hop_error
 from nai_trio.transports.layered import LayeredTransport
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     GivenHeaders: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
-__all__ = ["SUBPROTOCOL", "WebSocketTransport", "origin_name"]
+__all__ = ["SUBPROTOCOL", "WebSocketTransport"]
 
 SUBPROTOCOL: Final = "binary"
 """Bytes in binary messages; what websockify calls it."""
@@ -202,13 +202,7 @@ class WebSocketTransport(LayeredTransport):
         target = self._hop.target
         if not self._origin_in_query or "to" in parse_qs(target.partition("?")[2], keep_blank_values=True):
             return target
-        return f"{target}{'&' if '?' in target else '?'}to={quote(origin_name(origin), safe=':/')}"
-
-
-def origin_name(origin: Origin) -> str:
-    """An origin as relays are told it: always with its port, e.g. "https://image.novelai.net:443"."""
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    return f"{origin.scheme}://{host}:{origin.port}"
+        return f"{target}{'&' if '?' in target else '?'}to={quote(origin.address, safe=':/')}"
 
 
 class _Hidden(bytes):
@@ -231,7 +225,7 @@ def _read_url(url: object) -> Hop:
 
 def _host_header(hop: Hop) -> str:
     """Host, and port where it is not the scheme's own (RFC 9110, 7.2)."""
-    host = f"[{hop.host}]" if ":" in hop.host else hop.host
+    host = host_in_url(hop.host)
     return host if hop.port == PORTS[hop.scheme] else f"{host}:{hop.port}"
 
 
@@ -263,8 +257,7 @@ def _read_headers(
 def _authorizations(hop: Hop, token: str | None) -> list[tuple[str, str]]:
     found = [] if token is None else [("Authorization", f"Bearer {token}")]
     if hop.has_credentials:
-        basic = base64.b64encode(f"{hop.username}:{hop.password}".encode()).decode("ascii")
-        found.append(("Authorization", f"Basic {basic}"))
+        found.append(("Authorization", f"Basic {hop.basic}"))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nai_trio.cli.exit_codes import OK, exit_code, signal_code
-from nai_trio.cli.sections import SectionedCommand, SectionOption
+from nai_trio.cli.sections import SectionedCommand, option
 from nai_trio.cli.service import explained, read_service, service_options
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["account"]
 
 
 @click.command(cls=SectionedCommand, short_help="Show the account's tier, and the Anlas left.")
-@click.option("--json", "json_lines", cls=SectionOption, section="Output", is_flag=True, help="One JSON line.")
+@option("--json", "json_lines", section="Output", is_flag=True, help="One JSON line.")
 @service_options
 @click.pass_context
 def account(ctx: click.Context, /, **values: Any) -> None:

@@ -1,7 +1,6 @@
 """`nai-trio emulate`: the emulator on a port, for any client in any language.
 
-It listens on loopback unless asked otherwise by name: it takes every key and answers everybody. A connection that
-fails, whatever the reason, is one line on stderr; the server goes on.
+It listens on loopback unless asked otherwise by name: it takes every key and answers everybody.
 """
 
 from __future__ import annotations
@@ -12,22 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from nai_trio.cli.exit_codes import OK
-from nai_trio.cli.sections import Decorator, SectionedCommand, SectionOption
+from nai_trio.cli.sections import SectionedCommand, option
 from nai_trio.cli.streams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import trio
-
     from nai_trio.cli.stopping import StopSignals
     from nai_trio.emulator import Emulator
 
 __all__ = ["emulate"]
-
-
-def _option(*declarations: str, **attributes: Any) -> Decorator:
-    return click.option(*declarations, cls=SectionOption, **attributes)
 
 
 _FAULTS: Final = [
@@ -53,15 +46,15 @@ _CODES: Final = (0, 1, 2, 7)
     codes=_CODES,
     short_help="Serve the emulator on this machine, for any client.",
 )
-@_option("--port", type=click.IntRange(0, 65535), required=True, metavar="N", help="The port; 0 takes a free one.")
-@_option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@_option("--allow-remote", is_flag=True, help="Listen on an address that other machines can reach.")
-@_option("--key", "keys", multiple=True, help="An API key to accept, made up by you; may be repeated (default: any).")
-@_option("--pace", type=click.FloatRange(0, 60), default=0, show_default=True, metavar="S", help="Seconds per step.")
-@_option("--anlas", type=click.IntRange(0), default=10_000, show_default=True, metavar="N", help="Every key's balance.")
-@_option("--opus", is_flag=True, help="Every key has Opus, whose small pictures are free.")
-@_option("--charge", is_flag=True, help="Let the balance fall by what is generated and encoded.")
-@_option("--fault", "faults", multiple=True, metavar="SPEC", help="What shall go wrong, once; may be repeated.")
+@option("--port", type=click.IntRange(0, 65535), required=True, metavar="N", help="The port; 0 takes a free one.")
+@option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@option("--allow-remote", is_flag=True, help="Listen on an address that other machines can reach.")
+@option("--key", "keys", multiple=True, help="An API key to accept, made up by you; may be repeated (default: any).")
+@option("--pace", type=click.FloatRange(0, 60), default=0, show_default=True, metavar="S", help="Seconds per step.")
+@option("--anlas", type=click.IntRange(0), default=10_000, show_default=True, metavar="N", help="Every key's balance.")
+@option("--opus", is_flag=True, help="Every key has Opus, whose small pictures are free.")
+@option("--charge", is_flag=True, help="Let the balance fall by what is generated and encoded.")
+@option("--fault", "faults", multiple=True, metavar="SPEC", help="What shall go wrong, once; may be repeated.")
 @click.pass_context
 def emulate(ctx: click.Context, /, **values: Any) -> None:
     """Serve the image service's emulator: same paths, same bytes, no account.
@@ -108,31 +101,18 @@ def _build(keys: Sequence[str], faults: Sequence[str], *, pace: float, **account
 
 
 async def _serve(emulator: Emulator, host: str, port: int, stop: StopSignals, *, any_key: bool) -> None:
-    import trio  # noqa: PLC0415 - as above
-
-    from nai_trio.transports.listen import open_listeners, port_of  # noqa: PLC0415 - a socket only now
+    from nai_trio.cli.serving import serve_until_stopped  # noqa: PLC0415 - a socket only now
 
     streams = Streams()
-    with stop.scope():
-        listeners = await open_listeners(host, port)
-        _announce(streams, host, port_of(listeners[0]), any_key=any_key)
-        await trio.serve_listeners(partial(_serve_one, emulator, streams), listeners)
+    announce = partial(_announce, streams, host, any_key=any_key)
+    await serve_until_stopped(host, port, stop, streams, announce=announce, serve=emulator.serve)
     streams.note("emulator stopped")
 
 
-async def _serve_one(emulator: Emulator, streams: Streams, stream: trio.SocketStream) -> None:
-    from nai_trio.closing import close_now  # noqa: PLC0415 - as above
-
-    try:
-        await emulator.serve(stream)
-    except Exception as error:  # noqa: BLE001 - one connection never ends the server
-        streams.error(f"a connection failed: {type(error).__name__}: {error}")
-    finally:
-        await close_now(stream)
-
-
 def _announce(streams: Streams, host: str, port: int, *, any_key: bool) -> None:
-    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    from nai_trio.transport import Origin  # noqa: PLC0415 - as above
+
+    base = Origin("http", host, port).address
     key = "pst-not-a-real-key" if any_key else "YOUR_KEY"
     streams.text(f"emulator on {base}")
     streams.text(f"  nai-trio:       NOVELAI_IMAGE_BASE={base} NOVELAI_API_KEY={key} nai-trio generate ...")

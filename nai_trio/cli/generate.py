@@ -12,7 +12,7 @@ import click
 
 from nai_trio.cli.exit_codes import OK
 from nai_trio.cli.options import TABLES, picture_options
-from nai_trio.cli.sections import Decorator, SectionedCommand, SectionOption
+from nai_trio.cli.sections import Decorator, SectionedCommand, option
 from nai_trio.cli.service import PACE, read_service, service_option, service_options
 
 if TYPE_CHECKING:
@@ -38,15 +38,15 @@ _STREAMED: Final = frozenset({"sse", "msgpack"})
 
 
 def _output(*declarations: str, **attributes: Any) -> Decorator:
-    return click.option(*declarations, cls=SectionOption, section="Output", **attributes)
+    return option(*declarations, section="Output", **attributes)
 
 
 def _given(*declarations: str, **attributes: Any) -> Decorator:
-    return click.option(*declarations, cls=SectionOption, section="Parameters from files", **attributes)
+    return option(*declarations, section="Parameters from files", **attributes)
 
 
 def _cost(*declarations: str, **attributes: Any) -> Decorator:
-    return click.option(*declarations, cls=SectionOption, section="Cost", **attributes)
+    return option(*declarations, section="Cost", **attributes)
 
 
 @click.command(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import attrs
 
 from nai_trio.errors import InvalidParamsError
-from nai_trio.protocol.exchange import ImageExchange
+from nai_trio.params.image_to_image import steps_taken
+from nai_trio.protocol.exchange import DELIVERIES, ImageExchange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordedJob", "find_jobs"]
 
-_STREAMED: Final = "/ai/generate-image-stream"
-_PLAIN: Final = "/ai/generate-image"
-_ROUNDING: Final = 1e-6
+_STREAMED: Final = DELIVERIES["sse"].target
+_PLAIN: Final = DELIVERIES["zip"].target
 
 
 @attrs.frozen(kw_only=True)
@@ -107,7 +107,7 @@ def _steps(asked: Mapping[str, Any], name: str) -> int:
     strength = parameters.get("strength")
     if asked.get("action") != "img2img" or not isinstance(strength, int | float) or not 0 <= strength <= 1:
         return steps
-    return max(1, int(strength * steps + _ROUNDING))
+    return steps_taken(steps, strength)
 
 
 def _whole(parameters: Mapping[str, Any], field: str, low: int, high: int, name: str, *, default: int) -> int:

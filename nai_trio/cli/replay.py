@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from nai_trio.cli.exit_codes import OK
-from nai_trio.cli.sections import Decorator, SectionedCommand, SectionOption
+from nai_trio.cli.sections import SectionedCommand, option
 
 if TYPE_CHECKING:
     from nai_trio.cli.album import Album
@@ -33,18 +33,14 @@ _EXAMPLES: Final = (
 )
 
 
-def _option(*declarations: str, **attributes: Any) -> Decorator:
-    return click.option(*declarations, cls=SectionOption, **attributes)
-
-
 @click.command(cls=SectionedCommand, examples=_EXAMPLES, short_help="Show a recorded generation as if it were live.")
 @click.argument("tape", type=click.Path(path_type=Path), metavar="FILE")
-@_option("--speed", type=click.FloatRange(0), default=1.0, show_default=True, metavar="N",
+@option("--speed", type=click.FloatRange(0), default=1.0, show_default=True, metavar="N",
          help="How much faster than it was; 0 for at once.")  # fmt: skip
-@_option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the picture, too.")
-@_option("--previews", type=click.Path(path_type=Path), metavar="DIR", help="Write every preview here; needs -o.")
-@_option("--json", "json_lines", is_flag=True, help="One JSON line per event on stdout, without picture bytes.")
-@_option("--which", type=click.IntRange(1), metavar="N", help="Which generation, where there are several (default: the "
+@option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the picture, too.")
+@option("--previews", type=click.Path(path_type=Path), metavar="DIR", help="Write every preview here; needs -o.")
+@option("--json", "json_lines", is_flag=True, help="One JSON line per event on stdout, without picture bytes.")
+@option("--which", type=click.IntRange(1), metavar="N", help="Which generation, where there are several (default: the "
          "last).")  # fmt: skip
 @click.pass_context
 def replay(ctx: click.Context, /, **values: Any) -> None:

@@ -11,7 +11,7 @@ from nai_trio.cli.exit_codes import EXIT_CODES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Decorator", "SectionOption", "SectionedCommand"]
+__all__ = ["Decorator", "SectionOption", "SectionedCommand", "option"]
 
 
 Decorator: TypeAlias = "Callable[[Callable[..., Any]], Callable[..., Any]]"
@@ -42,6 +42,11 @@ class SectionOption(click.Option):
         if record is None or not self.secondary_opts:
             return record
         return f"--[no-]{self.opts[0].removeprefix('--')}", record[1]
+
+
+def option(*declarations: str, **attributes: Any) -> Decorator:
+    """`click.option` for a `SectionOption`, with its `section` among the attributes."""
+    return click.option(*declarations, cls=SectionOption, **attributes)
 
 
 class SectionedCommand(click.Command):

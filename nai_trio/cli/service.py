@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nai_trio.cli.sections import Decorator, SectionOption
+from nai_trio.cli.sections import Decorator, option
 from nai_trio.errors import AuthenticationError, NotFoundError, ProxyAuthenticationError, RateLimitError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ PACE = 0.2
 
 def service_option(*declarations: str, **attributes: Any) -> Decorator:
     """An option under the heading of these."""
-    return click.option(*declarations, cls=SectionOption, section="Service", **attributes)
+    return option(*declarations, section="Service", **attributes)
 
 
 _OPTIONS = (
@@ -47,8 +47,8 @@ _OPTIONS = (
 
 def service_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command these options."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
+    for decorate in reversed(_OPTIONS):
+        function = decorate(function)
     return function
 
 

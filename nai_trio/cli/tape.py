@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from nai_trio.cli.exit_codes import OK, exit_code
-from nai_trio.cli.sections import Decorator, SectionedCommand, SectionOption
+from nai_trio.cli.sections import SectionedCommand, option
 from nai_trio.cli.streams import Streams
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ _TIME: Final = 10
 """Columns of a time."""
 
 
-def _option(*declarations: str, **attributes: Any) -> Decorator:
-    return click.option(*declarations, cls=SectionOption, **attributes)
-
-
 @click.group(short_help="Look at a recorded tape.", no_args_is_help=False)
 def tape() -> None:
     """Look at tapes, which nai-trio generate --record writes."""
@@ -36,8 +32,8 @@ def tape() -> None:
 
 @tape.command(cls=SectionedCommand, examples=_EXAMPLES, codes=_CODES, short_help="What went over the wire, and when.")
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
-@_option("--raw", is_flag=True, help="The bytes as they were cut, in hexadecimal.")
-@_option("--json", "json_lines", is_flag=True, help="One JSON line for each thing that happened.")
+@option("--raw", is_flag=True, help="The bytes as they were cut, in hexadecimal.")
+@option("--json", "json_lines", is_flag=True, help="One JSON line for each thing that happened.")
 @click.pass_context
 def show(ctx: click.Context, /, path: Path, *, raw: bool, json_lines: bool) -> None:
     """Show what went over the wire, and when: each connection, request, response and event.

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import click
 
 from nai_trio.cli.exit_codes import OK
-from nai_trio.cli.sections import Decorator, SectionedCommand, SectionOption
+from nai_trio.cli.sections import SectionedCommand, option
 from nai_trio.cli.streams import Streams
 from nai_trio.errors import InvalidParamsError
 
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from nai_trio.transports.tunnel import Tunnel
 
 __all__ = ["tunnel"]
-
-
-def _option(*declarations: str, **attributes: Any) -> Decorator:
-    return click.option(*declarations, cls=SectionOption, **attributes)
-
-
 _VARIABLE: Final = "NAI_TRIO_TUNNEL_TOKEN"
 _LONGEST_TOKEN: Final = 4096
 _EXAMPLES: Final = [
@@ -50,8 +44,8 @@ _CODES: Final = (0, 1, 2, 7)
     codes=_CODES,
     short_help="Relay WebSocket connections to the service, for --proxy ws://.",
 )
-@_option("--listen", required=True, metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
-@_option(
+@option("--listen", required=True, metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+@option(
     "--to",
     "origins",
     multiple=True,
@@ -59,15 +53,15 @@ _CODES: Final = (0, 1, 2, 7)
     metavar="ORIGIN",
     help="Where it leads, and nowhere else; repeatable.",
 )
-@_option(
+@option(
     "--token-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help=f"What clients must bring, as a bearer token or as the password in the URL (default: {_VARIABLE}). "
     "Needed off loopback.",
 )
-@_option("--max-connections", type=click.IntRange(1), default=32, show_default=True, metavar="N", help="At a time.")
-@_option(
+@option("--max-connections", type=click.IntRange(1), default=32, show_default=True, metavar="N", help="At a time.")
+@option(
     "--idle",
     type=click.FloatRange(0, min_open=True),
     default=300,
@@ -174,24 +168,18 @@ async def _serve(
     origins: Sequence[str],
     wants_token: bool,
 ) -> None:
-    import trio  # noqa: PLC0415 - as above
+    from nai_trio.cli.serving import serve_until_stopped  # noqa: PLC0415 - a socket only now
+    from nai_trio.transport import host_in_url  # noqa: PLC0415
 
-    from nai_trio.transports.listen import open_listeners, port_of  # noqa: PLC0415 - a socket only now
-
-    with stop.scope():
-        listeners = await open_listeners(host, port)
-        shown = f"[{host}]" if ":" in host else host
-        streams.text(f"tunnel on ws://{shown}:{port_of(listeners[0])}")
+    def announce(taken: int) -> None:
+        streams.text(f"tunnel on ws://{host_in_url(host)}:{taken}")
         streams.text(f"  to {', '.join(origins)}, {'for who has the token' if wants_token else 'no token asked for'}")
-        await trio.serve_listeners(partial(_serve_one, made, streams), listeners)
-    streams.note("tunnel stopped")
 
-
-async def _serve_one(made: Tunnel, streams: Streams, stream: trio.SocketStream) -> None:
-    try:
+    async def serve(stream: trio.SocketStream) -> None:
         await made.serve(stream, peer=_peer(stream))
-    except Exception as error:  # noqa: BLE001 - one connection never ends the server
-        streams.error(f"a connection failed: {type(error).__name__}: {error}")
+
+    await serve_until_stopped(host, port, stop, streams, announce=announce, serve=serve)
+    streams.note("tunnel stopped")
 
 
 def _peer(stream: trio.SocketStream) -> str:

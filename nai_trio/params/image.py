@@ -23,7 +23,7 @@ from nai_trio.params import converters
 from nai_trio.params.character import Character  # noqa: TC001 - keeps the annotations resolvable
 from nai_trio.params.checks import choice, flag, integer, number, refusal, renamed, text
 from nai_trio.params.cost import check_price, estimate
-from nai_trio.params.image_to_image import ImageToImage, Inpaint  # noqa: TC001 - as above
+from nai_trio.params.image_to_image import ImageToImage, Inpaint, steps_taken
 from nai_trio.params.models import DEFAULT_MODEL, MODELS
 from nai_trio.params.names import (
     MAX_SEED,
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
 __all__ = ["OF_MODEL", "ImageParams"]
 
 _MAX_SAMPLES: Final = 8
-_ROUNDING: Final = 1e-6
-"""0.29 of 100 is 28.999999999999996 in floats, and 29 all the same."""
 
 OF_MODEL: Final = {"scale": "default_scale", "straight_alpha": "default_straight_alpha"}
 """Fields whose default is the model's, and the column that has it."""
@@ -245,7 +243,7 @@ class ImageParams(Record):
 
         Strength 0.7 of 23 steps are 16. As many events come for each sample, the finished picture included.
         """
-        return self.steps if self.i2i is None else max(1, int(self.i2i.strength * self.steps + _ROUNDING))
+        return self.steps if self.i2i is None else steps_taken(self.steps, self.i2i.strength)
 
     @property
     def has_pictures(self) -> bool:

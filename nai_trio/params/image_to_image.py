@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias, get_args
+from typing import Any, Final, TypeAlias, get_args
 
 import attrs
 
@@ -11,13 +11,17 @@ from nai_trio.params.checks import choice, flag, integer, number
 from nai_trio.params.names import MAX_SEED
 from nai_trio.params.records import Record
 from nai_trio.pictures.canvas import Fit
-from nai_trio.pictures.source import ImageInput, ImageSource
+from nai_trio.pictures.source import ImageInput, ImageSource, to_source
 
-__all__ = ["ImageToImage", "ImageToImageLike", "Inpaint", "InpaintLike"]
+__all__ = ["ImageToImage", "ImageToImageLike", "Inpaint", "InpaintLike", "steps_taken"]
+
+_ROUNDING: Final = 1e-6
+"""0.29 of 100 is 28.999999999999996 in floats, and 29 all the same."""
 
 
-def _image(value: ImageInput) -> ImageSource:
-    return ImageSource.of(value, "image")
+def steps_taken(steps: int, strength: float) -> int:
+    """How many steps image to image takes: it joins in late (wire document, section 3.1)."""
+    return max(1, int(strength * steps + _ROUNDING))
 
 
 def _mask(value: ImageInput) -> ImageSource:
@@ -44,7 +48,7 @@ class ImageToImage(Record):
         InvalidParamsError: a field has a wrong type or value, or the source cannot be read.
     """
 
-    image: ImageSource = attrs.field(converter=_image, metadata={"wire": "image"})
+    image: ImageSource = attrs.field(converter=to_source, metadata={"wire": "image"})
     strength: float = attrs.field(
         default=0.7, kw_only=True, validator=number(0.01, 0.99), metadata={"wire": "strength"}
     )
@@ -75,7 +79,7 @@ class Inpaint(Record):
         InvalidParamsError: a field has a wrong type or value, or a picture cannot be read.
     """
 
-    image: ImageSource = attrs.field(converter=_image, metadata={"wire": "image"})
+    image: ImageSource = attrs.field(converter=to_source, metadata={"wire": "image"})
     mask: ImageSource = attrs.field(converter=_mask, metadata={"wire": "mask"})
     strength: float = attrs.field(
         default=1, kw_only=True, validator=number(0.01, 1), metadata={"wire": "inpaintImg2ImgStrength"}

@@ -9,7 +9,7 @@ import attrs
 
 from nai_trio.params.checks import choice, number
 from nai_trio.params.records import Record
-from nai_trio.pictures.source import ImageInput, ImageSource
+from nai_trio.pictures.source import ImageSource, to_source
 
 __all__ = ["CharacterReference", "CharacterReferenceLike", "ReferenceType", "canvas_size"]
 
@@ -26,10 +26,6 @@ def canvas_size(width: int, height: int) -> tuple[int, int]:
     return _WIDE if shape > 1.25 else _SQUARE
 
 
-def _image(value: ImageInput) -> ImageSource:
-    return ImageSource.of(value, "image")
-
-
 @attrs.frozen
 class CharacterReference(Record):
     """A picture that says what somebody looks like, or how everything does; V4.5.
@@ -44,7 +40,7 @@ class CharacterReference(Record):
         InvalidParamsError: a field has a wrong type or value, or the picture cannot be read.
     """
 
-    image: ImageSource = attrs.field(converter=_image, metadata={"wire": "director_reference_images"})
+    image: ImageSource = attrs.field(converter=to_source, metadata={"wire": "director_reference_images"})
     type: ReferenceType = attrs.field(
         default="character&style",
         kw_only=True,

@@ -264,9 +264,8 @@ class VibeFile:
         encoding = f", or an encoding{share}" if _info(model).vibe_encoding else ""
         allowed = f"the picture{encoding} for {model}"
         there = there if len(there) <= 80 else f"{there[:77]}..."
-        error = InvalidParamsError(f"encodings: expected {allowed}, got a file with encodings for {there} alone")
-        error.field, error.value, error.allowed = "encodings", there, allowed
-        raise error
+        came = f"a file with encodings for {there} alone"
+        raise InvalidParamsError.in_words("encodings", came, allowed, value=there)
 
     def to_bytes(self) -> bytes:
         """The .naiv4vibe file: compact JSON in ASCII.

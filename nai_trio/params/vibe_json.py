@@ -77,9 +77,7 @@ def _content(source: VibeSource) -> bytes:
 
 def _refuse(came: str) -> NoReturn:
     """Raise the error whose words are not a repr, because they describe a file."""
-    error = InvalidParamsError(f"source: expected {_EXPECTED}, got {came}")
-    error.field, error.value, error.allowed = "source", came, _EXPECTED
-    raise error
+    raise InvalidParamsError.in_words("source", came, _EXPECTED, value=came)
 
 
 def parsed(content: bytes) -> Json:

@@ -13,7 +13,7 @@ import attrs
 
 from nai_trio.params.checks import Rule, SpecialRule, flag, number, refusal, text
 from nai_trio.params.records import Record, to_record, to_records
-from nai_trio.pictures.source import ImageInput, ImageSource
+from nai_trio.pictures.source import ImageInput, ImageSource, to_source
 
 __all__ = ["ControlNet", "ControlNetLike", "EncodedVibe", "Vibe", "VibeLike"]
 
@@ -48,7 +48,7 @@ class EncodedVibe:
 
 
 def _vibe_image(value: ImageInput | EncodedVibe) -> ImageSource | EncodedVibe:
-    return value if isinstance(value, EncodedVibe) else ImageSource.of(value, "image")
+    return value if isinstance(value, EncodedVibe) else to_source(value)
 
 
 @attrs.frozen

@@ -22,9 +22,7 @@ GZIP: Final = zlib.MAX_WBITS | 16
 
 def refused(expected: str, came: str) -> InvalidParamsError:
     """The error about a finished picture; `came` describes bytes, so it is words and no repr."""
-    error = InvalidParamsError(f"picture: expected {expected}, got {came}")
-    error.field, error.value, error.allowed = "picture", came, expected
-    return error
+    return InvalidParamsError.in_words("picture", came, expected, value=came)
 
 
 def shown(text: str) -> str:

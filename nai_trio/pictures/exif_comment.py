@@ -12,22 +12,18 @@ import struct
 from typing import TYPE_CHECKING
 
 from nai_trio.pictures.claims import MAX_TEXT_SIZE, decoded, refused
+from nai_trio.pictures.tiff import BYTE_ORDERS, find_tag, first_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["is_webp", "webp_user_comment"]
+__all__ = ["webp_user_comment"]
 
 _EXIF_DIRECTORY, _USER_COMMENT = 0x8769, 0x9286
 _BYTE_TYPES = (1, 2, 7)
 """BYTE, ASCII and UNDEFINED: a unit is one byte. The last is what a UserComment should have."""
 
 _CODES = (b"ASCII\0\0\0", b"UNICODE\0", b"JIS\0\0\0\0\0", b"\0" * 8)
-
-
-def is_webp(data: bytes) -> bool:
-    """Whether bytes begin as a WebP does."""
-    return data.startswith(b"RIFF") and data[8:12] == b"WEBP"
 
 
 def webp_user_comment(data: bytes) -> str | None:
@@ -66,25 +62,16 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _user_comment(tiff: bytes) -> bytes | None:
-    order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
+    order = BYTE_ORDERS.get(tiff[:2])
     if order is None:
         raise refused("EXIF data that begins with its byte order, II or MM", repr(tiff[:4]))
-    (first,) = struct.unpack_from(f"{order}I", tiff, 4)
-    found = _entry(tiff, order, first, _USER_COMMENT)
-    inner = _entry(tiff, order, first, _EXIF_DIRECTORY)
+    first = first_directory(tiff, order)
+    found = find_tag(tiff, order, first, _USER_COMMENT)
+    inner = find_tag(tiff, order, first, _EXIF_DIRECTORY)
     if found is None and inner is not None:
         (second,) = struct.unpack_from(f"{order}I", tiff, inner + 8)
-        found = _entry(tiff, order, second, _USER_COMMENT)
+        found = find_tag(tiff, order, second, _USER_COMMENT)
     return None if found is None else _value(tiff, order, found)
-
-
-def _entry(tiff: bytes, order: str, directory: int, tag: int) -> int | None:
-    """Where a directory has a tag's twelve bytes."""
-    (count,) = struct.unpack_from(f"{order}H", tiff, directory)
-    for offset in range(directory + 2, directory + 2 + 12 * count, 12):
-        if struct.unpack_from(f"{order}H", tiff, offset) == (tag,):
-            return offset
-    return None
 
 
 def _value(tiff: bytes, order: str, entry: int) -> bytes:

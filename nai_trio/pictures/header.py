@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 
+from nai_trio.pictures.tiff import BYTE_ORDERS, find_tag, first_directory
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_PIXELS", "CutHeader", "PictureFormat", "PictureHeader", "read_header"]
+__all__ = ["MAX_PIXELS", "PNG_SIGNATURE", "CutHeader", "PictureFormat", "PictureHeader", "is_webp", "read_header"]
 
 PictureFormat: TypeAlias = Literal["png", "jpeg", "webp"]
 
@@ -29,9 +31,9 @@ _MAX_PARTS: Final = 10_000
 """Chunks or segments before the pixels. Files have a dozen, or a thousand where a camera stores a depth map in them;
 millions of empty ones would take seconds to walk through."""
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_ALPHA_TYPES = (4, 6)
-_ORIENTATION = 0x0112
+_ORIENTATION, _SHORT = 0x0112, 3
 _UPRIGHT, _TURNED = 1, range(5, 9)
 """EXIF orientations: as stored; those that swap width and height."""
 
@@ -86,12 +88,17 @@ def read_header(data: bytes) -> PictureHeader:
     return header
 
 
+def is_webp(data: bytes) -> bool:
+    """Whether bytes begin as a WebP does."""
+    return data.startswith(b"RIFF") and data[8:12] == b"WEBP"
+
+
 def _read(data: bytes) -> PictureHeader:
-    if data.startswith(_PNG_SIGNATURE):
+    if data.startswith(PNG_SIGNATURE):
         return _png(data)
     if data.startswith(b"\xff\xd8\xff"):
         return _jpeg(data)
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+    if is_webp(data):
         return _webp(data)
     raise ValueError(f"bytes that begin with {data[:12]!r}" if data else "no bytes at all")
 
@@ -107,7 +114,7 @@ def _png(data: bytes) -> PictureHeader:
 
 def _png_kinds(data: bytes) -> Iterator[bytes]:
     """The kinds of the chunks before the pixels, as far as they are at hand."""
-    offset = len(_PNG_SIGNATURE)
+    offset = len(PNG_SIGNATURE)
     for _ in range(_MAX_PARTS):
         if offset + 8 > len(data):
             return
@@ -155,19 +162,17 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 def _orientation(exif: bytes) -> int:
     """The orientation that EXIF tells, 1 (upright) where it tells none or is broken: it is no reason to refuse."""
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    order = BYTE_ORDERS.get(exif[:2])
     if order is None:
         return _UPRIGHT
     try:
-        (directory,) = struct.unpack_from(f"{order}I", exif, 4)
-        (count,) = struct.unpack_from(f"{order}H", exif, directory)
-        for index in range(count):
-            tag, kind, _count, value = struct.unpack_from(f"{order}HHIH", exif, directory + 2 + 12 * index)
-            if tag == _ORIENTATION and kind == 3:
-                return int(value) if value in range(1, 9) else _UPRIGHT
+        found = find_tag(exif, order, first_directory(exif, order), _ORIENTATION)
+        if found is None:
+            return _UPRIGHT
+        kind, value = struct.unpack_from(f"{order}2xH4xH", exif, found)
     except struct.error:
-        pass
-    return _UPRIGHT
+        return _UPRIGHT
+    return int(value) if kind == _SHORT and value in range(1, 9) else _UPRIGHT
 
 
 def _webp(data: bytes) -> PictureHeader:

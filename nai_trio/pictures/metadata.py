@@ -15,8 +15,9 @@ from typing import Any, Final, Literal
 import attrs
 
 from nai_trio.pictures.claims import refused, shown
-from nai_trio.pictures.exif_comment import is_webp, webp_user_comment
-from nai_trio.pictures.png_text import PNG_SIGNATURE, png_texts
+from nai_trio.pictures.exif_comment import webp_user_comment
+from nai_trio.pictures.header import PNG_SIGNATURE, is_webp
+from nai_trio.pictures.png_text import png_texts
 from nai_trio.pictures.stealth import stealth_text
 
 __all__ = ["PictureMetadata", "read_metadata"]

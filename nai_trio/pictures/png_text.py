@@ -12,13 +12,12 @@ import zlib
 from typing import TYPE_CHECKING
 
 from nai_trio.pictures.claims import MAX_TEXT_SIZE, ZLIB, decoded, inflated, refused
+from nai_trio.pictures.header import PNG_SIGNATURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-__all__ = ["PNG_SIGNATURE", "png_texts"]
-
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+__all__ = ["png_texts"]
 
 
 def png_texts(data: bytes, names: Collection[str]) -> dict[str, str]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-__all__ = ["MAX_BYTES", "MAX_PIXELS", "ImageInput", "ImageSource"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "ImageInput", "ImageSource", "to_source"]
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 _HEAD_SIZE: Final = 1024 * 1024
@@ -148,6 +148,11 @@ ImageInput: TypeAlias = "bytes | bytearray | memoryview | str | os.PathLike[str]
 """A picture as a user has it: its bytes, the path of its file, or a Pillow image."""
 
 
+def to_source(value: ImageInput) -> ImageSource:
+    """A picture as a record's field `image` takes it; see `ImageSource.of`."""
+    return ImageSource.of(value, "image")
+
+
 def _checked_header(data: bytes, size: int, field: str) -> PictureHeader:
     if size > MAX_BYTES:
         raise InvalidParamsError.for_field(field, f"{size} bytes", f"a picture of at most {MAX_BYTES} bytes")
@@ -167,9 +172,7 @@ def _check_pixels(header: PictureHeader, field: str) -> PictureHeader:
 
 def _refused(field: str, came: str) -> InvalidParamsError:
     """The error whose words are not a repr, because they describe bytes."""
-    error = InvalidParamsError(f"{field}: expected {_EXPECTED}, got {came}")
-    error.field, error.value, error.allowed = field, came, _EXPECTED
-    return error
+    return InvalidParamsError.in_words(field, came, _EXPECTED, value=came)
 
 
 @contextlib.contextmanager

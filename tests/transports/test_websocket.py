@@ -26,7 +26,7 @@ from nai_trio.closing import close_now
 from nai_trio.errors import ConnectError, InvalidParamsError, ProxyAuthenticationError, ProxyError
 from nai_trio.transport import Origin
 from nai_trio.transports import MemoryTransport, TCPTransport
-from nai_trio.transports.websocket import WebSocketTransport, origin_name
+from nai_trio.transports.websocket import WebSocketTransport
 
 if TYPE_CHECKING:
     from conftest import Certificates
@@ -109,7 +109,7 @@ async def test_the_origin_can_be_left_out_of_the_query() -> None:
     ],
 )
 async def test_an_origin_is_named_with_its_port(origin: Origin, name: str) -> None:
-    assert origin_name(origin) == name
+    assert origin.address == name
     request, _ = await request_of("ws://relay", origin=origin)
     assert request.target.replace("%5B", "[").replace("%5D", "]") == f"/?to={name}"
 
