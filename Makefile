@@ -4,13 +4,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FUZZ := .fuzz
+SOAK_SECONDS ?= 600
 # The wheel as a user gets it, unpacked: what is type-checked and what the walls are checked on, because
 # transports/ is part of the package only there.
 TYPED := build/typed
 SOURCES := .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-third-party lint format interop bench clean
+.PHONY: help demo test test-third-party coverage soak fuzz lint format interop bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -23,6 +25,22 @@ test: $(VENV)/.dev  ## run the tests; says at the end what it left out for want 
 
 test-third-party: $(VENV)/.dev  ## run only the tests against programs of others; one that is missing is an error
 	REQUIRE_THIRD_PARTY=1 $(BIN)/python -W error -m pytest tests/third_party
+
+coverage: $(VENV)/.dev  ## run the tests measured; fails where a promise about what they reach is broken
+	@rm -rf build/coverage && mkdir -p build/coverage
+	COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml COVERAGE_FILE=$(CURDIR)/build/coverage/data \
+		PYTHONPATH=$(CURDIR)/tests/coverage $(BIN)/python -W error -m pytest -p contexts --numprocesses auto
+	$(BIN)/coverage combine --quiet --data-file=build/coverage/data build/coverage
+	$(BIN)/python tests/coverage/check.py build/coverage/data
+
+soak: $(VENV)/.dev  ## ten minutes of generations with faults, 200 at once; then cancelling and cutting at every step
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[plots]"
+	$(BIN)/python tests/soak/run.py --seconds $(SOAK_SECONDS) --plot build/soak.svg
+	$(BIN)/python tests/soak/cancel_sweep.py
+	$(BIN)/python tests/soak/cut_sweep.py --every 7
+
+fuzz: $(FUZZ)/.ready  ## coverage-guided fuzzing of all that reads bytes: FUZZ_SECONDS each (60), FUZZ_TARGETS (all)
+	$(FUZZ)/bin/python tests/fuzz/run.py --json build/fuzz.json
 
 lint: $(VENV)/.dev typed  ## ruff, mypy --strict on the installed package, import-linter
 	$(BIN)/ruff check $(SOURCES)
@@ -44,9 +62,10 @@ bench: $(VENV)/.dev  ## measure; prints a table
 	$(BIN)/python benchmarks/request_memory.py
 	$(BIN)/python benchmarks/tls_throughput.py
 	$(BIN)/python benchmarks/parse_tapes.py
+	$(BIN)/python benchmarks/hostile_memory.py
 
 clean:  ## remove everything that these targets made
-	rm -rf $(VENV) .interop build dist *.egg-info demo.png
+	rm -rf $(VENV) $(FUZZ) .interop build dist *.egg-info demo.png
 
 .PHONY: typed
 typed: $(VENV)/.dev
@@ -64,3 +83,10 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "setuptools>=77"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[dev]"
 	@touch $@ $(VENV)/.demo
+
+# One of its own: atheris is a native library that nothing else needs, and not every Python has it; run.py says so.
+$(FUZZ)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(FUZZ)
+	$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[all]" coverage
+	-$(FUZZ)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary atheris "atheris>=3.0"
+	@touch $@

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from nai_trio.protocol.subscription import Subscription
     from nai_trio.stream import ImageStream
     from nai_trio.vibe_cache import VibeCache, VibeCacheWarning
+    from nai_trio.waiting import QueueWait, RetryWait
 
 __all__ = [
     "AnlasEstimate",
@@ -91,9 +92,11 @@ __all__ = [
     "ProtocolError",
     "ProxyAuthenticationError",
     "ProxyError",
+    "QueueWait",
     "RateLimitError",
     "Retry",
     "RetryChunk",
+    "RetryWait",
     "ServerError",
     "StreamInterrupted",
     "Subscription",
@@ -114,6 +117,7 @@ _HOMES = (
     "protocol.chunks",
     "protocol.limits",
     "options",
+    "waiting",
     "protocol.subscription",
     "params",
     "vibe_cache",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
 from nai_trio.errors import InvalidParamsError
-from nai_trio.transport import DEFAULT_PORTS, Origin
+from nai_trio.transport import DEFAULT_PORTS, Origin, host_in_url
 
 __all__ = ["BaseURL", "parse_base_url"]
 
@@ -51,6 +52,9 @@ def parse_base_url(text: str, *, allow_plain_http: bool = False) -> BaseURL:
         raise InvalidParamsError.for_field("image_base", shown, f"{allowed} without credentials")
     if not host or port == 0 or parts.query or parts.fragment:
         raise InvalidParamsError.for_field("image_base", shown, f"{allowed} without query or fragment")
+    if not re.fullmatch(re.escape(host_in_url(host)) + r"(:[0-9]*)?", parts.netloc, re.IGNORECASE):
+        # "[::1]example", "[v1.localhost]": a host for one reader of URLs is another one, or none, for the next.
+        raise InvalidParamsError.for_field("image_base", shown, f"{allowed} with brackets around IPv6 alone")
     origin = Origin(scheme, host, port or DEFAULT_PORTS[scheme])
     if scheme == "http" and not (origin.is_loopback or allow_plain_http):
         hint = "an https URL, since plain http off this machine shows the key to the network (allow_plain_http=True)"

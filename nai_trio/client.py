@@ -17,6 +17,7 @@ from nai_trio.pool import ConnectionPool
 from nai_trio.protocol.credentials import APIKey
 from nai_trio.protocol.limits import Limits
 from nai_trio.transport import Transport
+from nai_trio.turns import take_turn
 from nai_trio.vibe_cache import VibeCache
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from nai_trio.transport import Origin
     from nai_trio.transports.hop import Hop
+    from nai_trio.turns import Turn
+    from nai_trio.waiting import OnWait
 
 __all__ = ["NovelAI"]
 
@@ -63,6 +66,8 @@ class NovelAI:
         ssl_context: for TLS; by default a shared one that verifies against the system's store. Given one, there is
             TLS to an https base even over a transport that is secure by itself.
         allow_plain_http: accept an `http://` base off this machine, where others can read the key and the pictures.
+        allow_unverified_tls: take an `ssl_context` that does not verify the peer (`verify_mode` CERT_NONE, or
+            `check_hostname` False), so that anybody on the way can be the peer; without it such a one is refused.
 
     Attributes:
         image: picture generation.
@@ -87,12 +92,14 @@ class NovelAI:
         proxy: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
         allow_plain_http: bool = False,
+        allow_unverified_tls: bool = False,
     ) -> None:
         try:
             self.api_key = _api_key(api_key)
             base = image_base or os.environ.get("NOVELAI_IMAGE_BASE") or DEFAULT_IMAGE_BASE
             base_url = parse_base_url(base, allow_plain_http=allow_plain_http)
             self._transport = _transport(transport, proxy, base_url.origin, allow_plain_http=allow_plain_http)
+            _check_tls(ssl_context, allow_unverified_tls=allow_unverified_tls)
         finally:
             del api_key, proxy, transport  # an error may be shown with the locals of this frame
         self.timeouts = timeouts or Timeouts()
@@ -102,6 +109,7 @@ class NovelAI:
         self.image = ImageNamespace(self)
         self.account = AccountNamespace(self)
         self._ssl_context = ssl_context
+        self._allow_unverified_tls = allow_unverified_tls
         self._pool: ConnectionPool | None = None
         self._entered = False
         self.base_url = base_url
@@ -127,6 +135,18 @@ class NovelAI:
             "path_prefix": self.base_url.path,
         }
 
+    async def take_turn(self, on_wait: OnWait | None = None) -> Turn:
+        """Wait until this key may generate (`Limits.max_concurrent_generations`).
+
+        Raises:
+            ConcurrencyLockedError: this task itself holds all the turns that it would wait for.
+            trio.ClosedResourceError: the client is not open, or was left meanwhile.
+        """
+        account = (str(self.base_url), self.api_key)
+        with self.pool.until_closed():
+            turn = await take_turn(account, at_once=self.limits.max_concurrent_generations, on_wait=on_wait)
+        return turn  # noqa: RET504 - type checkers take the block for one that may swallow an error
+
     async def __aenter__(self) -> Self:
         if self._entered:
             raise trio.BusyResourceError("this client is open already")
@@ -142,6 +162,7 @@ class NovelAI:
             ssl_context=self._ssl_context,
             timeouts=self.timeouts,
             max_idle=self.limits.max_idle_connections,
+            allow_unverified_tls=self._allow_unverified_tls,
         )
         return self
 
@@ -173,7 +194,17 @@ def _api_key(given: str | None) -> APIKey:
     key = os.environ.get("NOVELAI_API_KEY", "") if given is None else given
     if not key:
         raise MissingAPIKeyError("no API key: give api_key=... or set NOVELAI_API_KEY")
-    return APIKey(key)
+    try:
+        return APIKey(key)
+    finally:
+        del given, key  # an error may be shown with the locals of this frame
+
+
+def _check_tls(context: ssl.SSLContext | None, *, allow_unverified_tls: bool) -> None:
+    if context is not None:
+        from nai_trio.transports.tls_options import check_context  # noqa: PLC0415 - loads ssl, for TLS alone
+
+        check_context(context, allow_unverified_tls=allow_unverified_tls)
 
 
 def _transport(given: Transport | None, proxy: str | None, origin: Origin, *, allow_plain_http: bool) -> Transport:
@@ -186,6 +217,7 @@ def _transport(given: Transport | None, proxy: str | None, origin: Origin, *, al
                 raise InvalidParamsError(
                     f"transport: expected a Transport (a URL is for proxy), got a {type(given).__name__}"
                 )
+            _check_plain_route(given, origin, allow_plain_http=allow_plain_http)
             return given
         # Not loaded where a transport is given.
         from nai_trio.transports import environment  # noqa: PLC0415
@@ -194,15 +226,24 @@ def _transport(given: Transport | None, proxy: str | None, origin: Origin, *, al
             return environment.transport_from_environment(origin)
         if proxy == "":
             return environment.transport_from_environment(origin, {})
-        _check_plain(environment.read_proxy(proxy), origin, allow_plain_http=allow_plain_http)
+        _check_plain(environment.read_proxy(proxy), origin, "proxy", allow_plain_http=allow_plain_http)
         return environment.proxy_transport(proxy)
     finally:
         del given, proxy  # an error may be shown with the locals of this frame
 
 
-def _check_plain(hop: Hop, origin: Origin, *, allow_plain_http: bool) -> None:
+def _check_plain_route(transport: Transport, origin: Origin, *, allow_plain_http: bool) -> None:
+    """As `_check_plain`, for every hop of a transport that the user has made."""
+    if origin.scheme == "http":
+        from nai_trio.transports.layered import hops_of  # noqa: PLC0415 - not loaded where it is not needed
+
+        for hop in hops_of(transport):
+            _check_plain(hop, origin, "transport", allow_plain_http=allow_plain_http)
+
+
+def _check_plain(hop: Hop, origin: Origin, field: str, *, allow_plain_http: bool) -> None:
     """Plain http is for this machine (see `parse_base_url`), also where a proxy makes another one of it."""
     if origin.scheme == "https" or allow_plain_http or attrs.evolve(origin, host=hop.host).is_loopback:
         return
     hint = "a proxy on this machine, since plain http off it shows the key to the network (allow_plain_http=True)"
-    raise InvalidParamsError.for_field("proxy", str(hop), hint)
+    raise InvalidParamsError.for_field(field, str(hop), hint)

@@ -21,7 +21,9 @@ import trio
 
 from nai_trio.deadline import deadline, expiry, timeout_error
 from nai_trio.errors import NetworkError, NetworkTimeout, NovelAIError, ProtocolError, StreamInterrupted
+from nai_trio.retrying import Attempts
 from nai_trio.transport import Readable
+from nai_trio.waiting import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from nai_trio.pool import Connection, ConnectionPool
     from nai_trio.protocol.call import CallExchange
     from nai_trio.protocol.service import ServiceExchange
+    from nai_trio.waiting import OnWait
 
 __all__ = ["Driver", "call", "open_exchange"]
 
@@ -70,12 +73,11 @@ class Driver(Generic[T]):
             NetworkError: the connection failed; `billing_unknown` is False where the request was never sent whole.
             ProtocolError: the answer is not one.
         """
-        try:
-            await self._send()
-        except NetworkError as broken:
+        broken = await self._send()
+        if broken is not None:
             self._send_failed = True
             await self._raise_early_answer(broken)
-            raise broken  # noqa: TRY201 - by name: the answer's own failure is not the context
+            raise broken
         try:
             await self._wait_for_head(self._timeouts.response)
         except NovelAIError as error:
@@ -107,13 +109,19 @@ class Driver(Generic[T]):
         else:
             await self._pool.discard(connection)
 
-    async def _send(self) -> None:
+    async def _send(self) -> NetworkError | None:
+        """Hand the request over; return what broke, for a cancellation of what follows must not have it as context."""
         request = memoryview(self.exchange.data_to_send())  # unlike bytes, its repr does not show the key
         try:
             with deadline("send", self._timeouts.send):
                 await self._wire.send_all(request)
         except trio.BrokenResourceError as error:
-            raise NetworkError("the connection broke while the request was sent") from error
+            broken = NetworkError("the connection broke while the request was sent")
+            broken.__cause__ = error
+            return broken
+        except NetworkTimeout as error:
+            return error
+        return None
 
     async def _raise_early_answer(self, broken: NetworkError) -> None:
         """The service may have answered before it took the whole request (413, 401): that says more."""
@@ -181,26 +189,29 @@ class Driver(Generic[T]):
         return self._connection.stream
 
 
-async def open_exchange(client: NovelAI, make: Callable[[], ServiceExchange[T]]) -> Driver[T]:
+async def open_exchange(
+    client: NovelAI, make: Callable[[], ServiceExchange[T]], *, on_wait: OnWait | None = None
+) -> Driver[T]:
     """Send a request until its response has begun, as often as is safe and `Retry` allows.
 
     Args:
         client: whose connections and settings are used.
         make: makes the exchange, anew for each time that it is sent.
+        on_wait: is told of every attempt that failed and is followed by another one.
 
     Raises:
-        NovelAIError: the last attempt's error.
+        NovelAIError: the last attempt's error; those before it are its `earlier`.
     """
-    attempt = 0
+    attempts = Attempts(client.retry)
     while True:
-        attempt += 1
         try:
             return await _attempt(client, make)
         except NovelAIError as error:
-            delay = client.retry.delay(attempt, error)
-            if delay is None:
+            wait = attempts.after(error)
+            if wait is None:
                 raise
-        await trio.sleep(delay)
+        tell(wait, on_wait)
+        await trio.sleep(wait.delay)
 
 
 async def _attempt(client: NovelAI, make: Callable[[], ServiceExchange[T]]) -> Driver[T]:

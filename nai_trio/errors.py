@@ -71,9 +71,12 @@ class NovelAIError(Exception):
     Attributes:
         billing_unknown: True when the request may have been charged although no complete answer came. Read the
             balance before trying again.
+        earlier: the errors of the attempts before this one, where `Retry` made several and none was accepted.
     """
 
     billing_unknown: bool = False
+    earlier: tuple[NovelAIError, ...] = ()
+    _known: str = ""
     _previews: tuple[IntermediateChunk, ...] = ()
     _finals: tuple[FinalChunk, ...] = ()
 
@@ -91,11 +94,13 @@ class NovelAIError(Exception):
         self,
         *,
         billing_unknown: bool,
+        known: str = "",
         previews: Iterable[IntermediateChunk] = (),
         finals: Iterable[FinalChunk] = (),
     ) -> None:
         """Keep on the error what is known about the generation it ended."""
         self.billing_unknown = billing_unknown
+        self._known = known
         self._previews = tuple(previews)
         self._finals = tuple(finals)
 
@@ -148,6 +153,7 @@ class HTTPStatusError(NovelAIError):
         status: the HTTP status code.
         message: the `message` member of the JSON error body, else the first of its text, else the reason phrase.
         headers: the response's headers, a mapping in any case.
+        retry_after: seconds to wait as the service says in `Retry-After`, or None when it does not say.
     """
 
     def __init__(
@@ -161,6 +167,11 @@ class HTTPStatusError(NovelAIError):
         self.message = message
         self.status = status
         self.headers = Headers(headers)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds from `Retry-After` (RFC 9110, 10.2.3): a number, or a date read against the `Date` header."""
+        return _retry_after(self.headers)
 
     def __str__(self) -> str:
         return f"{self.status}: {self.message}"
@@ -187,20 +198,14 @@ class ConflictError(HTTPStatusError):
 
 
 class RateLimitError(HTTPStatusError):
-    """429: too many requests; not billed, may be sent again after a wait.
-
-    Attributes:
-        retry_after: seconds to wait as the service says in `Retry-After`, or None when it does not say.
-    """
-
-    @property
-    def retry_after(self) -> float | None:
-        """Seconds from `Retry-After` (RFC 9110, 10.2.3): a number, or a date read against the `Date` header."""
-        return _retry_after(self.headers)
+    """429: too many requests; not billed, may be sent again after a wait (`retry_after`)."""
 
 
 class ConcurrencyLockedError(RateLimitError):
-    """429 `Concurrent generation is locked`: this account already generates, here or elsewhere."""
+    """429 `Concurrent generation is locked`: this account already generates, here or elsewhere.
+
+    Also raised by the client itself, with nothing sent, where a task would wait for its own other generation.
+    """
 
 
 class ServerError(HTTPStatusError):
@@ -208,7 +213,14 @@ class ServerError(HTTPStatusError):
 
 
 class NetworkError(NovelAIError):
-    """The connection failed."""
+    """The connection failed.
+
+    Where the request had been sent whole, the text also says what is known of it, and what is not.
+    """
+
+    def __str__(self) -> str:
+        reason = super().__str__()
+        return f"{reason} ({self._known})" if self._known else reason
 
 
 class ConnectError(NetworkError):
@@ -274,7 +286,7 @@ class LimitExceeded(ProtocolError):
 
     Attributes:
         limit: the limit's name, e.g. "max_event_size".
-        allowed: its value in bytes (for "max_images": pictures).
+        allowed: its value: bytes, or what the limit's name counts ("max_images", "max_events", ...).
     """
 
     limit: str = ""
@@ -284,11 +296,15 @@ class LimitExceeded(ProtocolError):
     def of(cls, limit: str, allowed: int, received: str, *, offset: int | None = None) -> LimitExceeded:
         """Build the error with the one wording that every such error has."""
         where = "" if offset is None else f" at byte {offset} of the body"
-        unit = "pictures" if limit == "max_images" else "bytes"
+        unit = _UNITS.get(limit, "bytes")
         expected = f"at most {allowed} {unit} ({limit})"
         error = cls(f"expected {expected}, got {received}{where}", expected=expected, received=received, offset=offset)
         error.limit, error.allowed = limit, allowed
         return error
+
+
+_UNITS = {"max_images": "pictures", "max_events": "events", "max_members": "members", "max_depth": "levels"}
+"""What a limit counts that is not in bytes."""
 
 
 class GenerationError(NovelAIError):

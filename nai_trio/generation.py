@@ -3,6 +3,9 @@
 Pictures make a request slow to build: files are read, Pillow works, megabytes become base64. That is done once, before
 the first attempt, in a worker thread; a request without pictures is built where it is, and no thread is used. Vibes
 that the model takes encoded are encoded first; but before that costs anything, the rest is built once for the errors.
+
+Only then does the generation wait for its turn (turns.py), which it holds from before the first attempt until its
+answer has ended or is left, waits between attempts included: so nobody of the same key overtakes it.
 """
 
 from __future__ import annotations
@@ -21,8 +24,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from nai_trio.client import NovelAI
+    from nai_trio.driver import Driver
     from nai_trio.params import ImageParams
+    from nai_trio.protocol.chunks import Chunk
     from nai_trio.protocol.exchange import Delivery
+    from nai_trio.waiting import OnWait
 
 __all__ = ["Generation"]
 
@@ -34,12 +40,14 @@ class Generation:
         client: whose connections and settings are used.
         params: what to generate.
         delivery: how the pictures shall come.
+        on_wait: is told what the generation waits for before it begins.
     """
 
-    def __init__(self, client: NovelAI, params: ImageParams, delivery: Delivery) -> None:
+    def __init__(self, client: NovelAI, params: ImageParams, delivery: Delivery, on_wait: OnWait | None = None) -> None:
         self._client = client
         self._params = params
         self._delivery: Delivery = delivery
+        self._on_wait = on_wait
         self._entered = False
         self._stream: ImageStream | None = None
 
@@ -47,14 +55,14 @@ class Generation:
         if self._entered:
             raise RuntimeError("this generation was entered before: call generate_stream() again")
         self._entered = True
-        client, delivery = self._client, self._delivery
         params = await self._with_encoded_vibes()
         body = await self._build(params)
-
-        def make() -> ImageExchange:
-            return ImageExchange(params, stream=delivery, body=body, **client.service)
-
-        self._stream = ImageStream(await open_exchange(client, make))
+        turn = await self._client.take_turn(self._on_wait)
+        try:
+            self._stream = ImageStream(await self._open(params, body), turn)
+        except BaseException:
+            turn.give_back()
+            raise
         return self._stream
 
     def __aiter__(self) -> NoReturn:
@@ -67,6 +75,14 @@ class Generation:
             await self._stream.leave()
         if exc is None:
             await trio.lowlevel.checkpoint()
+
+    async def _open(self, params: ImageParams, body: bytes) -> Driver[Chunk]:
+        client, delivery = self._client, self._delivery
+
+        def make() -> ImageExchange:
+            return ImageExchange(params, stream=delivery, body=body, **client.service)
+
+        return await open_exchange(client, make, on_wait=self._on_wait)
 
     async def _with_encoded_vibes(self) -> ImageParams:
         """The parameters as they can be sent; not a checkpoint where there is nothing to encode."""

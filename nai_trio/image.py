@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nai_trio.protocol.chunks import FinalChunk
     from nai_trio.protocol.exchange import Delivery
     from nai_trio.stream import ImageStream
+    from nai_trio.waiting import OnWait
 
 __all__ = ["ImageNamespace"]
 
@@ -34,7 +35,13 @@ class ImageNamespace:
         self._client = client
 
     def generate_stream(
-        self, params: ImageParams | None = None, /, *, stream: StreamKind = "sse", **fields: Unpack[ImageFields]
+        self,
+        params: ImageParams | None = None,
+        /,
+        *,
+        stream: StreamKind = "sse",
+        on_wait: OnWait | None = None,
+        **fields: Unpack[ImageFields],
     ) -> AbstractAsyncContextManager[ImageStream]:
         """Generate, and receive the pictures while they form.
 
@@ -51,17 +58,20 @@ class ImageNamespace:
         Args:
             params: what to generate; or give the fields of `ImageParams` as keywords instead.
             stream: the framing on the wire, "sse" or "msgpack"; the chunks are the same.
+            on_wait: called with a `QueueWait` while other generations of this key run, and with a `RetryWait` after an
+                attempt that failed and is followed by another one.
             **fields: the fields of `ImageParams`.
 
         Raises:
             InvalidParamsError: a parameter is wrong, or the model does not stream; raised by this call, before any byte
-                is sent. Entering the block and iterating raise the errors listed at `ImageStream`.
+                is sent. Entering the block and iterating raise the errors listed at `ImageStream`; entering it while
+                this very task holds this key's only turn raises `ConcurrencyLockedError`, and nothing is sent.
         """
         params = _params(params, fields)
         if stream not in get_args(StreamKind):
             raise InvalidParamsError.for_field("stream", stream, "'sse' or 'msgpack'")
         check_stream(params, stream)
-        return Generation(self._client, params, stream)
+        return Generation(self._client, params, stream, on_wait)
 
     async def generate(
         self,
@@ -69,6 +79,7 @@ class ImageNamespace:
         /,
         *,
         stream: Delivery | None = None,
+        on_wait: OnWait | None = None,
         **fields: Unpack[ImageFields],
     ) -> list[FinalChunk]:
         """Generate, and return the finished pictures, ordered by `samp_ix`.
@@ -78,6 +89,7 @@ class ImageNamespace:
             stream: how the pictures come: "sse" or "msgpack" over the endpoint that streams, "zip" or "json" over the
                 one that answers with the finals alone. None is "msgpack" where the model streams, else "zip".
                 docs/client.md ("The plain endpoint") says what is better when.
+            on_wait: as for `generate_stream`.
             **fields: the fields of `ImageParams`.
 
         Raises:
@@ -91,7 +103,7 @@ class ImageNamespace:
         if stream is None:
             stream = "msgpack" if params.info.streams else "zip"
         check_stream(params, endpoint_of(stream).stream)
-        async with Generation(self._client, params, stream) as chunks:
+        async with Generation(self._client, params, stream, on_wait) as chunks:
             async for _ in chunks:
                 pass
             return chunks.finals

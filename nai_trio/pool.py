@@ -14,6 +14,7 @@ TLS sessions are kept as well, as long as the pool lives: where connections are 
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import trio
@@ -26,6 +27,7 @@ from nai_trio.transports.hop import connect_error, connect_prefix
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
 
     from nai_trio.options import Timeouts
     from nai_trio.transports.tls import TLSSessions
@@ -57,6 +59,10 @@ class ConnectionPool:
             secure by itself.
         timeouts: `connect` and `keep_alive` are used here.
         max_idle: how many finished connections to keep.
+        allow_unverified_tls: take an `ssl_context` that does not verify the peer.
+
+    Raises:
+        InvalidParamsError: `ssl_context` does not verify the peer.
     """
 
     def __init__(
@@ -67,15 +73,21 @@ class ConnectionPool:
         ssl_context: ssl.SSLContext | None,
         timeouts: Timeouts,
         max_idle: int,
+        allow_unverified_tls: bool = False,
     ) -> None:
         self._transport = transport
         self._origin = origin
         self._ssl_context = ssl_context
+        self._allow_unverified_tls = allow_unverified_tls
+        if ssl_context is not None:
+            from nai_trio.transports.tls_options import check_context  # noqa: PLC0415 - not loaded without TLS
+
+            check_context(ssl_context, allow_unverified_tls=allow_unverified_tls)
         self._timeouts = timeouts
         self._max_idle = max_idle
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
-        self._connecting: set[trio.CancelScope] = set()
+        self._waiting: set[trio.CancelScope] = set()
         self._sessions: TLSSessions | None = None
         self._closed = False
 
@@ -118,7 +130,7 @@ class ConnectionPool:
         """Close every connection, those in use or being opened too: their tasks get `trio.ClosedResourceError`."""
         self._closed = True
         self._idle.clear()
-        for scope in self._connecting:
+        for scope in self._waiting:
             scope.cancel(reason="the client was left")
         try:
             while self._open:
@@ -127,15 +139,29 @@ class ConnectionPool:
             await self.aclose()  # one that cannot be closed keeps no other one open
             raise
 
+    @contextmanager
+    def until_closed(self) -> Iterator[trio.CancelScope]:
+        """A block that is cancelled when the pool is closed.
+
+        Raises:
+            trio.ClosedResourceError: the pool is closed, or was closed before the block's end.
+        """
+        if self._closed:
+            raise _left()
+        with trio.CancelScope() as scope:
+            self._waiting.add(scope)
+            try:
+                yield scope
+            finally:
+                self._waiting.discard(scope)
+        if scope.cancelled_caught:
+            raise _left()
+
     async def _connect(self) -> Connection:
         what = connect_prefix(self._transport.describe(), self._origin)
-        with trio.CancelScope() as scope, deadline("connect", self._timeouts.connect, what=what):
-            self._connecting.add(scope)
-            try:
-                connection = Connection(await self._open_stream())
-                self._open.add(connection)
-            finally:
-                self._connecting.discard(scope)
+        with self.until_closed() as scope, deadline("connect", self._timeouts.connect, what=what):
+            connection = Connection(await self._open_stream())
+            self._open.add(connection)
             if not scope.cancel_called:
                 return connection
             await self.discard(connection)
@@ -161,7 +187,14 @@ class ConnectionPool:
         if self._sessions is None:
             self._sessions = TLSSessions()
         host, port = self._origin.host, self._origin.port
-        return await open_tls(stream, host, context=self._ssl_context, sessions=self._sessions, port=port)
+        return await open_tls(
+            stream,
+            host,
+            context=self._ssl_context,
+            sessions=self._sessions,
+            port=port,
+            allow_unverified_tls=self._allow_unverified_tls,
+        )
 
     def _connect_error(self, error: BaseException) -> BaseException:
         """The contract's error for one that a transport raised bare; what is no failed connection stays itself."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nai_trio.driver import Driver
     from nai_trio.headers import Headers
     from nai_trio.protocol.chunks import Chunk, FinalChunk, IntermediateChunk
+    from nai_trio.turns import Turn
 
 __all__ = ["ImageStream"]
 
@@ -26,8 +27,9 @@ class ImageStream:
     connection at once. One task reads; a second gets `trio.BusyResourceError`.
     """
 
-    def __init__(self, driver: Driver[Chunk]) -> None:
+    def __init__(self, driver: Driver[Chunk], turn: Turn | None = None) -> None:
         self._driver = driver
+        self._turn = turn
         self._pictures = Pictures()
         self._reading = ConflictGuard("another task is reading this stream")
         self._closed = False
@@ -44,12 +46,15 @@ class ImageStream:
 
     @property
     def previews(self) -> list[IntermediateChunk]:
-        """The last preview of each sample that was handed out, ordered by `samp_ix`; kept after the stream is left."""
+        """The last preview of each sample that was handed out, ordered by `samp_ix`.
+
+        Kept after the stream is left, and then with those that had arrived but that nobody had asked for yet.
+        """
         return self._pictures.previews
 
     @property
     def finals(self) -> list[FinalChunk]:
-        """The finished pictures that were handed out, ordered by `samp_ix`; kept after the stream is left."""
+        """The finished pictures that were handed out, ordered by `samp_ix`; for the rest as `previews`."""
         return self._pictures.finals
 
     def __aiter__(self) -> Self:
@@ -70,15 +75,24 @@ class ImageStream:
             return await self._next_chunk()
 
     async def aclose(self) -> None:
-        """End the generation: close its connection at once. What was handed out stays in `previews` and `finals`."""
+        """End the generation: close its connection at once. What had arrived stays in `previews` and `finals`."""
         await self.leave()
         await trio.lowlevel.checkpoint()
 
     async def leave(self) -> None:
         """As `aclose`, but never raises, so that an error in flight is kept."""
-        self._driver.ready.clear()
+        while self._driver.ready:  # paid for, though nobody has asked for them
+            self._hand_out()
         self._closed = True
-        await self._driver.leave()
+        await self._end()
+
+    async def _end(self) -> None:
+        """Give the connection back or close it; then, and not before, the next generation of this key may go."""
+        try:
+            await self._driver.leave()
+        finally:
+            if self._turn is not None:
+                self._turn.give_back()
 
     async def _next_chunk(self) -> Chunk:
         driver = self._driver
@@ -94,7 +108,7 @@ class ImageStream:
             await driver.wait()
         if driver.ready:
             return self._hand_out()
-        await driver.leave()
+        await self._end()
         await trio.lowlevel.checkpoint()
         raise StopAsyncIteration
 

@@ -12,6 +12,7 @@ unraisable exceptions included. The proxies in the environment of who runs them 
 from __future__ import annotations
 
 import inspect
+import itertools
 import os
 from functools import partial
 
@@ -29,6 +30,12 @@ for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
 
 REAL_TIME_LIMIT = 60.0
 """Seconds after which a test on the real clock has hung."""
+
+
+@pytest.fixture
+def fresh_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process, which may look at so many TLS sessions."""
+    monkeypatch.setattr("nai_trio.transports.tls_sessions._looks", itertools.count())
 
 
 @pytest.fixture

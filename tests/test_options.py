@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import attrs
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from nai_trio import (
     ConnectError,
@@ -62,6 +60,31 @@ def test_delays_are_seconds_of_at_least_zero(name: str, value: object) -> None:
         Retry(**{name: value})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), True, "1", None])
+def test_jitter_is_a_share(value: object) -> None:
+    with pytest.raises(ValueError, match="jitter: expected a number from 0 to 1"):
+        Retry(jitter=value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), True, "1"])
+def test_the_total_is_seconds_or_none(value: object) -> None:
+    with pytest.raises(ValueError, match="max_total: expected seconds greater than 0, or None for no limit"):
+        Retry(max_total=value)  # type: ignore[arg-type]
+    assert Retry(max_total=None).max_total is None
+
+
+@pytest.mark.parametrize("value", [{500}, {200, 429}, {404}, ["429"], {None}])
+def test_statuses_that_may_be_billed_or_are_final_cannot_be_tried_again(value: set[int]) -> None:
+    with pytest.raises(ValueError, match="statuses: expected some of 429, 502, 503 and 504"):
+        Retry(statuses=value)
+
+
+def test_statuses_are_a_set_of_statuses() -> None:
+    with pytest.raises(ValueError, match="statuses: expected a set of HTTP statuses, got 429"):
+        Retry(statuses=429)  # type: ignore[arg-type]
+    assert Retry(statuses=[429, 503]).statuses == {429, 503}  # type: ignore[arg-type]
+
+
 def billed(error: NovelAIError) -> NovelAIError:
     error.billing_unknown = True
     return error
@@ -86,33 +109,17 @@ NEVER = [
 
 
 @pytest.mark.parametrize("error", AGAIN, ids=repr)
-def test_what_cannot_have_been_billed_is_sent_again(error: NovelAIError) -> None:
-    assert Retry(attempts=2).delay(1, error) == 2.0
+def test_what_cannot_have_been_billed_may_be_sent_again(error: NovelAIError) -> None:
+    assert Retry().may_send_again(error)
 
 
 @pytest.mark.parametrize("error", NEVER, ids=repr)
-def test_what_may_have_been_billed_or_is_final_is_not(error: NovelAIError) -> None:
-    assert Retry(attempts=10).delay(1, error) is None
+def test_what_may_have_been_billed_or_is_final_may_not(error: NovelAIError) -> None:
+    assert not Retry().may_send_again(error)
 
 
-def test_the_default_sends_once() -> None:
-    assert Retry().delay(1, ConnectError("refused")) is None
-
-
-def test_delays_double_up_to_the_longest_and_end_with_the_attempts() -> None:
-    retry = Retry(attempts=6, first_delay=3, max_delay=20)
-    assert [retry.delay(attempt, ConnectError("refused")) for attempt in range(1, 8)] == [3, 6, 12, 20, 20, None, None]
-
-
-@pytest.mark.parametrize(("asked", "delay"), [("0", 0.0), ("5", 5.0), ("30", 30.0), ("31", None), ("soon", 2.0)])
-def test_what_the_service_asks_for_counts_unless_it_is_too_long(asked: str, delay: float | None) -> None:
-    assert Retry(attempts=2).delay(1, status_error(429, "m", [("retry-after", asked)])) == delay
-
-
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(st.integers(1, 10**6), st.floats(0, 1e308), st.floats(0, 1e308))
-def test_any_attempt_has_a_delay_within_bounds(attempt: int, first: float, longest: float) -> None:
-    retry = Retry(attempts=10**7, first_delay=first, max_delay=longest)
-    delay = retry.delay(attempt, ConnectError("refused"))
-    assert delay is not None
-    assert 0 <= delay <= longest
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_the_strictest_setting_trusts_no_gateway(status: int) -> None:
+    strict = Retry(statuses={429})
+    assert not strict.may_send_again(status_error(status, "m"))
+    assert strict.may_send_again(status_error(429, "m"))

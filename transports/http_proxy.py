@@ -50,15 +50,30 @@ class HTTPProxyTransport(LayeredTransport):
             it wants any: "http://user:password@host:port", both percent-encoded UTF-8. Ports 80 and 443 by default.
         inner: opens the stream to the proxy; plain TCP by default.
         ssl_context: for TLS to an https proxy; None for the shared default.
+        allow_unverified_tls: take an `ssl_context` that does not verify the peer, so that anybody on the way can read
+            everything; without it such a one is refused.
 
     Raises:
-        InvalidParamsError: it is no such URL, or `inner` is no transport.
+        InvalidParamsError: it is no such URL, `inner` is no transport, or `ssl_context` does not verify the peer.
     """
 
-    def __init__(self, url: str, *, inner: Transport | None = None, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        inner: Transport | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        allow_unverified_tls: bool = False,
+    ) -> None:
         try:
             hop = read_http_proxy(url)
-            super().__init__(hop, encrypted=hop.scheme == "https", inner=inner, ssl_context=ssl_context)
+            super().__init__(
+                hop,
+                encrypted=hop.scheme == "https",
+                inner=inner,
+                ssl_context=ssl_context,
+                allow_unverified_tls=allow_unverified_tls,
+            )
         finally:
             del url, inner  # an error may be shown with the locals of this frame
 

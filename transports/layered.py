@@ -21,13 +21,13 @@ from nai_trio.transports.tcp import TCPTransport
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import Self
 
     from nai_trio.transports.hop import Hop
 
-__all__ = ["LayeredTransport", "Refuse"]
+__all__ = ["LayeredTransport", "Refuse", "hops_of"]
 
 Refuse: TypeAlias = "Callable[..., ConnectError]"
 """Makes the error for a hop that does not go on: `refuse(reason, kind=ProxyError, **facts)`; see `connect_error`."""
@@ -41,9 +41,11 @@ class LayeredTransport(Transport):
         encrypted: whether there is TLS on that leg.
         inner: opens the stream to the hop; plain TCP by default.
         ssl_context: for TLS to the hop; None for the shared default.
+        allow_unverified_tls: take an `ssl_context` that does not verify the peer, so that anybody on the way can read
+            everything; without it such a one is refused.
 
     Raises:
-        InvalidParamsError: `inner` is no transport.
+        InvalidParamsError: `inner` is no transport, or `ssl_context` does not verify the peer.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class LayeredTransport(Transport):
         encrypted: bool = False,
         inner: Transport | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        allow_unverified_tls: bool = False,
     ) -> None:
         came, taken = type(inner).__name__, inner is None or isinstance(inner, Transport)
         if not taken:
@@ -62,11 +65,26 @@ class LayeredTransport(Transport):
         self._encrypted = encrypted
         self._inner = TCPTransport() if inner is None else inner
         self._ssl_context = ssl_context
+        self._allow_unverified_tls = allow_unverified_tls
+        if ssl_context is not None:
+            from nai_trio.transports.tls_options import check_context  # noqa: PLC0415 - loads ssl, for TLS alone
+
+            check_context(ssl_context, allow_unverified_tls=allow_unverified_tls)
 
     def __repr__(self) -> str:
         if not hasattr(self, "_hop"):  # a traceback that shows locals asks when __init__ has failed
             return f"<{type(self).__name__}, not made>"
         return f"{type(self).__name__}({str(self._hop)!r}, inner={self._inner!r})"
+
+    @property
+    def hop(self) -> Hop:
+        """The other end of this transport's own leg."""
+        return self._hop
+
+    @property
+    def inner(self) -> Transport:
+        """What opens the stream to it."""
+        return self._inner
 
     def describe(self) -> str:
         """See `Transport.describe`."""
@@ -128,7 +146,8 @@ class LayeredTransport(Transport):
                 return stream
             from nai_trio.transports.tls import open_tls  # noqa: PLC0415 - not needed, and not loaded, without TLS
 
-            return await open_tls(stream, hop.host, context=self._ssl_context)
+            allowed = self._allow_unverified_tls
+            return await open_tls(stream, hop.host, context=self._ssl_context, allow_unverified_tls=allowed)
         except (ConnectError, OSError, trio.BrokenResourceError) as error:
             raise self._unreachable(origin, hop, error) from error
 
@@ -148,3 +167,11 @@ class LayeredTransport(Transport):
             return connect_error(self.describe(), origin, reason, kind, **facts)
 
         return refuse
+
+
+def hops_of(transport: object) -> Iterator[Hop]:
+    """The hops of a route, outermost leg first, as far as its transports tell what is `inner` to them."""
+    while isinstance(transport, Transport):
+        if isinstance(transport, LayeredTransport):
+            yield transport.hop
+        transport = getattr(transport, "inner", None)

@@ -63,6 +63,8 @@ class RecordingTransport(Transport):
         overwrite: replace a file that is there already.
         ssl_context: for TLS to https origins; `default_context()` when None. It has to be given here and not to the
             client, which would encrypt before the recorder sees anything; a connection of such a client breaks.
+        allow_unverified_tls: take an `ssl_context` that does not verify the peer, so that anybody on the way can read
+            everything; without it such a one is refused.
         secrets: more values that are struck out wherever they stand, of at least 6 characters. The credentials of each
             request are, without being given here.
 
@@ -70,7 +72,7 @@ class RecordingTransport(Transport):
         failure: why recording stopped before its time, or None.
 
     Raises:
-        InvalidParamsError: an argument is no such thing.
+        InvalidParamsError: an argument is no such thing, or `ssl_context` does not verify the peer.
     """
 
     secure = True
@@ -82,6 +84,7 @@ class RecordingTransport(Transport):
         *,
         overwrite: bool = False,
         ssl_context: ssl.SSLContext | None = None,
+        allow_unverified_tls: bool = False,
         secrets: Iterable[str] = (),
     ) -> None:
         if not isinstance(inner, Transport):
@@ -93,6 +96,11 @@ class RecordingTransport(Transport):
         self._path = Path(path)
         self._overwrite = overwrite
         self._ssl_context = ssl_context
+        self._allow_unverified_tls = allow_unverified_tls
+        if ssl_context is not None:
+            from nai_trio.transports.tls_options import check_context  # noqa: PLC0415 - loads ssl, for TLS alone
+
+            check_context(ssl_context, allow_unverified_tls=allow_unverified_tls)
         self._secrets = Secrets(value.encode() for value in secrets)
         self._tape = TapeFile(self._path, self._secrets)
         self._sessions: TLSSessions | None = None
@@ -100,6 +108,11 @@ class RecordingTransport(Transport):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._inner!r}, {str(self._path)!r})"
+
+    @property
+    def inner(self) -> Transport:
+        """What opens the streams."""
+        return self._inner
 
     def describe(self) -> str:
         """See `Transport.describe`."""
@@ -160,7 +173,14 @@ class RecordingTransport(Transport):
         from nai_trio.transports.tls import TLSSessions, open_tls  # noqa: PLC0415
 
         self._sessions = self._sessions or TLSSessions()
-        return await open_tls(stream, origin.host, context=self._ssl_context, sessions=self._sessions, port=origin.port)
+        return await open_tls(
+            stream,
+            origin.host,
+            context=self._ssl_context,
+            sessions=self._sessions,
+            port=origin.port,
+            allow_unverified_tls=self._allow_unverified_tls,
+        )
 
     def _note(self, kind: Kind, connection: int, facts: dict[str, Any]) -> None:
         self._tape.write(kind, connection, self._tape.now(), facts)

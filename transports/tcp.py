@@ -6,6 +6,7 @@ Ownership: whatever fails between opening the socket and returning the stream cl
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
@@ -81,11 +82,26 @@ class TCPTransport(Transport):
         except (OSError, UnicodeError) as error:
             raise connect_error(self.describe(), origin, connect_reason(error)) from error
         try:
+            _check_peer(opened, origin, self.describe())
             _keep_alive(opened)
             return TCPStream(opened)
         except BaseException:
             await close_now(opened)
             raise
+
+
+def _check_peer(stream: trio.SocketStream, origin: Origin, route: str) -> None:
+    """A name that stands for this machine leads to it, whatever a resolver says (RFC 6761, 6.3).
+
+    Plain http is taken there alone, and not every resolver keeps names below localhost to itself.
+    """
+    if origin.scheme == "https" or not origin.is_loopback:
+        return
+    with contextlib.suppress(OSError):  # gone already: nobody reads what is sent
+        host = stream.socket.getpeername()[0]
+        address = ipaddress.ip_address(host.partition("%")[0])
+        if not (getattr(address, "ipv4_mapped", None) or address).is_loopback:
+            raise connect_error(route, origin, f"the name was resolved to {host}, which is not this machine")
 
 
 def _keep_alive(stream: trio.SocketStream) -> None:

@@ -19,7 +19,7 @@ import trio
 from nai_trio.closing import close_now
 from nai_trio.errors import ConnectError
 from nai_trio.transport import Readable
-from nai_trio.transports.tls_options import HTTP_1_1, default_context, tls_context
+from nai_trio.transports.tls_options import HTTP_1_1, check_context, default_context, tls_context
 from nai_trio.transports.tls_reasons import handshake_reason
 from nai_trio.transports.tls_sessions import TLSSessions
 from nai_trio.transports.tls_stream import ReadableTLSStream, TLSStream
@@ -37,6 +37,7 @@ async def open_tls(
     context: ssl.SSLContext | None = None,
     sessions: TLSSessions | None = None,
     port: int = 443,
+    allow_unverified_tls: bool = False,
 ) -> TLSStream:
     """Start TLS as the client on `stream`, and take the stream over: it is closed with the result, or when this raises.
 
@@ -46,15 +47,18 @@ async def open_tls(
         context: how to verify; `default_context()` when None.
         sessions: where a session to resume may be, and where this connection's goes; without it none is resumed.
         port: the peer's; sessions are for one host and port.
+        allow_unverified_tls: take a context that does not verify the peer.
 
     Returns:
         The encrypted stream, its handshake done. It has `readable()` exactly when `stream` has.
 
     Raises:
         ConnectError: the certificate was not accepted, or TLS could not be agreed on; says for which host and why.
+        InvalidParamsError: the context does not verify the peer; nothing was sent.
     """
     try:
         chosen = default_context() if context is None else context
+        check_context(chosen, allow_unverified_tls=allow_unverified_tls)
         opened = _wrap(stream, server_hostname, chosen, sessions, port)
         await opened.do_handshake()
         _check_protocol(opened, server_hostname)
@@ -72,7 +76,7 @@ def _wrap(
     kind = ReadableTLSStream if isinstance(stream, Readable) else TLSStream
     session = keep = None
     if sessions is not None:
-        session = sessions.take(context, host, port)
+        session = sessions.find(context, host, port)
         keep = functools.partial(sessions.keep, context, host, port)
     try:
         return kind(stream, context, server_hostname=_ascii(host), session=session, keep_session=keep)

@@ -1,7 +1,12 @@
 """How peers are verified and what is offered to them: the shared context, and one of the user's own.
 
-Neither can be made to verify less: who needs that builds an `ssl.SSLContext` and answers for it. Nobody's context is
-changed after it is built: the shared one is only read.
+Neither can be made to verify less: who needs that builds an `ssl.SSLContext` of the user's own and says
+`allow_unverified_tls=True` where it is given (`check_context`). Nobody's context is changed after it is built: the
+shared one is only read. A context can be changed by its owner at any time, so it is looked at again whenever TLS is
+started.
+
+Of the environment, OpenSSL's own `SSL_CERT_FILE` and `SSL_CERT_DIR` count. `SSLKEYLOGFILE` does not: Python's default
+context would write into it what opens all that is sent, the API key first. Who debugs with it sets `keylog_filename`.
 
 A file that is missing or broken is found here, by name. OpenSSL would name none, take a folder that does not exist for
 an empty one, and ask on the terminal for the password of an encrypted key.
@@ -13,13 +18,14 @@ import functools
 import os
 import re
 import ssl
+import sys
 from pathlib import Path
-from typing import TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict, Unpack
 
 from nai_trio.errors import InvalidParamsError
 from nai_trio.transports.tls_reasons import failure_words
 
-__all__ = ["HTTP_1_1", "default_context", "tls_context"]
+__all__ = ["HTTP_1_1", "check_context", "default_context", "tls_context"]
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
@@ -38,7 +44,35 @@ def default_context() -> ssl.SSLContext:
     process: to change something, build a context of your own (`tls_context`). OpenSSL's variables `SSL_CERT_FILE` and
     `SSL_CERT_DIR` name another store.
     """
-    return _strict(ssl.create_default_context())
+    return _strict(_new_context())
+
+
+def check_context(
+    context: ssl.SSLContext | None, *, allow_unverified_tls: bool = False, field: str = "ssl_context"
+) -> None:
+    """Make sure that a context verifies who the peer is: its certificate, and that this is the peer's.
+
+    Args:
+        context: what was given; None is fine.
+        allow_unverified_tls: whether the user said that it need not.
+        field: what the error calls it.
+
+    Raises:
+        InvalidParamsError: it does not, or is something else.
+    """
+    if context is None:
+        return
+    if not isinstance(context, ssl.SSLContext):
+        raise InvalidParamsError.for_field(field, context, "an ssl.SSLContext, or None")
+    if allow_unverified_tls:
+        return
+    off = "verify_mode CERT_NONE" if context.verify_mode is ssl.CERT_NONE else "check_hostname False"
+    if context.verify_mode is ssl.CERT_NONE or not context.check_hostname:
+        expected = (
+            "a context that verifies the peer, such as tls_context(ca_file=...) for an authority of your own "
+            "(allow_unverified_tls=True takes any, and then anybody on the way can read the key)"
+        )
+        raise InvalidParamsError.in_words(field, f"one with {off}", expected)
 
 
 def tls_context(
@@ -68,7 +102,7 @@ def tls_context(
         InvalidParamsError: a file is missing, or holds something else.
     """
     where = _authorities(ca_file, ca_path, ca_data)
-    context = _strict(ssl.create_default_context(**where))
+    context = _strict(_new_context(**where))
     if client_certificate is not None:
         _load_client(context, client_certificate, client_key, client_key_password)
     elif client_key is not None or client_key_password is not None:
@@ -87,6 +121,18 @@ class _Authorities(TypedDict, total=False):
     cafile: str
     capath: str
     cadata: str | bytes
+
+
+def _new_context(**where: Unpack[_Authorities]) -> ssl.SSLContext:
+    """As `ssl.create_default_context` in all but `SSLKEYLOGFILE`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if sys.version_info >= (3, 13):
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    if where:
+        context.load_verify_locations(**where)
+    else:
+        context.load_default_certs()
+    return context
 
 
 def _authorities(ca_file: StrPath | None, ca_path: StrPath | None, ca_data: str | bytes | None) -> _Authorities:

@@ -33,6 +33,7 @@ from nai_trio.closing import close_now
 from nai_trio.conflict import ConflictGuard
 from nai_trio.transports.tls_reasons import broken, failure_words
 from nai_trio.transports.tls_records import RECORD_SIZE, RecordEdge
+from nai_trio.transports.tls_sessions import may_look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ class TLSStream(trio.abc.Stream):
         server_hostname: whom the certificate must name; None for the server's side.
         server_side: whether this is the server's end.
         session: a session of an earlier connection to the same peer under the same context, to resume.
-        keep_session: is given each session that a later connection may resume, as soon as it is there.
+        keep_session: is given the session of a full handshake, as soon as it is there, so that others can resume it.
         https_compatible: take a cut for an end, and close without close_notify, as HTTP clients and servers do.
 
     Raises:
@@ -88,7 +89,6 @@ class TLSStream(trio.abc.Stream):
         self._lower = lower
         self._https_compatible = https_compatible
         self._keep_session = keep_session
-        self._known_session = session
         self._cipher = bytearray(READ_SIZE) if hasattr(lower, "receive_into") else None
         self._edge = RecordEdge()
         self._early = bytearray()  # decrypted by `readable`
@@ -124,7 +124,8 @@ class TLSStream(trio.abc.Stream):
                 self._send_broken = True
                 raise
             self._ready = True
-            self._offer_session()
+            if not self._modern:
+                self._offer_session()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """See `trio.abc.SendStream.send_all`. One that was cancelled or failed leaves the stream unfit for sending."""
@@ -175,7 +176,6 @@ class TLSStream(trio.abc.Stream):
         if self._closed:
             await trio.lowlevel.checkpoint()
             return
-        self._offer_session()
         self._closed = True
         try:
             if self._ready and not self._https_compatible:
@@ -362,15 +362,13 @@ class TLSStream(trio.abc.Stream):
             await self._push_aside()
 
     def _offer_session(self) -> None:
-        if self._keep_session is None or not self._ready or self._closed:
+        """Once, and of full handshakes alone: each look may lose memory (tls_sessions.py)."""
+        keep, self._keep_session = self._keep_session, None
+        if keep is None or self._tls.session_reused or not may_look():
             return
         session = self._tls.session
-        if session is None or not (session.has_ticket or session.id):
-            return
-        # A ticket of TLS 1.3 is for one connection (RFC 8446, C.4); older sessions serve any number.
-        if not self._modern or session != self._known_session:
-            self._known_session = session
-            self._keep_session(session)
+        if session is not None and (session.has_ticket or session.id):
+            keep(session)
 
 
 class ReadableTLSStream(TLSStream):

@@ -77,6 +77,8 @@ class WebSocketTransport(LayeredTransport):
         token: a bearer token for the relay. Never the service's key, which the relay must not see.
         inner: opens the stream to the relay; plain TCP by default.
         ssl_context: for TLS to a wss relay; None for the shared default.
+        allow_unverified_tls: take an `ssl_context` that does not verify the peer, so that anybody on the way can read
+            everything; without it such a one is refused.
         origin_in_query: tell the relay the origin, as `to=https://host:443` in the query, unless the URL's query has a
             `to` already. Relays with one target of their own do not look.
         ping_interval: seconds between pings, which keep the way open through silence and find out that it is not; None
@@ -95,6 +97,7 @@ class WebSocketTransport(LayeredTransport):
         token: str | None = None,
         inner: Transport | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        allow_unverified_tls: bool = False,
         origin_in_query: bool = True,
         ping_interval: float | None = 20.0,
         ping_timeout: float = 60.0,
@@ -107,7 +110,13 @@ class WebSocketTransport(LayeredTransport):
         if isinstance(found, InvalidParamsError):
             raise found
         self._headers, self._secrets = found
-        super().__init__(hop, encrypted=hop.scheme == "wss", inner=inner, ssl_context=ssl_context)
+        super().__init__(
+            hop,
+            encrypted=hop.scheme == "wss",
+            inner=inner,
+            ssl_context=ssl_context,
+            allow_unverified_tls=allow_unverified_tls,
+        )
         self._origin_in_query = origin_in_query
         self._ping_interval = None if ping_interval is None else _seconds("ping_interval", ping_interval)
         self._ping_timeout = _seconds("ping_timeout", ping_timeout)

@@ -176,6 +176,7 @@ class Link(Generic[T]):
             while True:
                 await self.inbox.wait_room()
                 message = await connection.get_message()
+                self.wire.message_came()
                 if isinstance(message, str):
                     self.wire.fail(trio.BrokenResourceError("expected binary messages, got a text message"))
                     break

@@ -6,7 +6,8 @@
 - A WebSocket has no half-close: there is no `send_eof`, and the peer's close ends both directions. What had come before
   it is still read.
 - How it ended: after a close with 1000 (normal), 1001 (going away) or no code the end of file; after every other one, a
-  cut, a text message or an unanswered ping `trio.BrokenResourceError`, which says which.
+  close in the middle of a message, a cut, a text message or an unanswered ping `trio.BrokenResourceError`, which says
+  which.
 """
 
 from __future__ import annotations
@@ -177,7 +178,12 @@ class WebSocketStream(trio.abc.Stream):
 
     def _ended_well(self) -> bool:
         closed = self._connection.closed
-        return self._link.wire.fault is None and closed is not None and closed.code in _CLEAN
+        clean = closed is not None and closed.code in _CLEAN
+        return clean and self._link.wire.fault is None and not self._is_part_left()
+
+    def _is_part_left(self) -> bool:
+        """Whether a message has begun and not ended: its bytes will not be read, so that is no end of file."""
+        return bool(self._connection._message_parts)  # noqa: SLF001 - it tells nobody, and drops them
 
     def _broken(self) -> trio.BrokenResourceError:
         fault, closed = self._link.wire.fault, self._connection.closed
@@ -185,6 +191,8 @@ class WebSocketStream(trio.abc.Stream):
             text = _broke(fault)
         elif closed is None or closed.code == _CUT:
             text = "the peer cut the connection without closing the WebSocket (1006)"
+        elif closed.code in _CLEAN and self._is_part_left():
+            text = f"the peer closed the WebSocket in the middle of a message ({closed.code})"
         else:
             words = _CODES.get(closed.code, "closed by the peer" if closed.code in _CLEAN else "")
             said = f": {_printable(closed.reason)}" if closed.reason else ""

@@ -7,6 +7,8 @@
 - The two directions fail apart. trio-websocket stops reading when a send fails, and loses an answer that was under way;
   so a failed send is noted here (`send_fault`) and looks like a good one from above.
 - After a send that did not finish nothing more is sent: it would be taken for the rest of a frame.
+- A message ends, or the connection does: trio-websocket keeps each fragment, also of a message that is nothing but
+  empty ones.
 - After the peer's close, or after what is no WebSocket, nothing more is read: trio-websocket would go on and keep it.
 """
 
@@ -25,12 +27,15 @@ if TYPE_CHECKING:
 
     from trio_websocket import WebSocketConnection
 
-__all__ = ["Wire"]
+__all__ = ["MAX_MESSAGE_ON_WIRE", "Wire"]
 
 _GREETING: Final = 64 * 1024
 """Bytes of a handshake that are read at most, a refusal's body included."""
 
 _GREETING_READ: Final = 16 * 1024
+
+MAX_MESSAGE_ON_WIRE: Final = 2 * 1024 * 1024
+"""Bytes that are read at most until a message is whole: the largest that is taken, in fragments of two bytes."""
 
 _REFUSAL_SECONDS: Final = 1.0
 """How long the next bytes of a refusal's body are waited for; its head is what matters."""
@@ -63,6 +68,7 @@ class Wire(trio.abc.Stream):
         self._send_lock = trio.StrictFIFOLock()
         self._sending = self._listening = False
         self._watch: tuple[trio.CancelScope, float] | None = None
+        self._since_message = 0
 
     def carries(self, connection: WebSocketConnection) -> None:
         """From here on it carries messages: the handshake is done."""
@@ -73,6 +79,10 @@ class Wire(trio.abc.Stream):
         """Keep `error` as the reason why the connection broke, unless there is one."""
         if self.fault is None and not self.closed.is_set():
             self.fault = error
+
+    def message_came(self) -> None:
+        """A message is whole; the next one may take as much."""
+        self._since_message = 0
 
     def readable(self) -> bool:
         """Whether the stream below has something to read, as far as it can tell."""
@@ -124,6 +134,7 @@ class Wire(trio.abc.Stream):
                     data = await self._receive_greeting()
                 elif self._connection.closed is None or self.closing:
                     data = await self._below.receive_some(max_bytes)
+                    self._count(len(data))
                 else:
                     await trio.lowlevel.checkpoint()
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
@@ -139,6 +150,11 @@ class Wire(trio.abc.Stream):
         self.closed.set()
         self.ended.set()
         await self._below.aclose()
+
+    def _count(self, size: int) -> None:
+        self._since_message += size
+        if self._since_message > MAX_MESSAGE_ON_WIRE and not self.closing:  # which has a bound in seconds
+            raise trio.BrokenResourceError(f"expected a message within {MAX_MESSAGE_ON_WIRE} bytes, got none")
 
     async def _receive_greeting(self) -> bytes | bytearray:
         data: bytes | bytearray = b""

@@ -11,7 +11,7 @@ when it runs, so that `--help` is quick.
 
 `options` is the table of what `ImageParams` has; `wishes` lays the options over the file of `--params` (`params_file`)
 and the picture of `--like`; `naming` says in errors what the user called things; `syntax` reads an option whose text
-holds several values.
+holds several values; `secret_files` reads keys and tokens.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = ", ".join("Pillow" if name == "PIL" else name for name in missing)
         print(f"nai-trio: error: not installed: {names}; run: pip install 'nai-trio[cli]'", file=sys.stderr)
         return 2
+    if arguments is None:  # else the environment is somebody else's
+        from nai_trio.cli.secret_files import hide_environment  # noqa: PLC0415 - as little as possible so early
+
+        hide_environment()
     try:
         from nai_trio.cli.app import run_app  # noqa: PLC0415 - needs click
 
@@ -50,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from nai_trio.cli.streams import Streams  # noqa: PLC0415
 
         Streams.abandon_stdout()
-        Streams().note("stopped at once; what was not written yet is lost")
+        Streams().note("stopped by SIGINT before anything was sent")
         return 130
 
 

@@ -10,7 +10,7 @@ import click
 
 from nai_trio.cli.exit_codes import OK, exit_code, signal_code
 from nai_trio.cli.sections import SectionedCommand, option
-from nai_trio.cli.service import explained, read_service, service_options
+from nai_trio.cli.service import explained, given_key, read_service, service_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,13 +29,14 @@ __all__ = ["account"]
 def account(ctx: click.Context, /, **values: Any) -> None:
     """Show the account's tier, the Anlas left, and what is left of the V5 pictures that Opus has for free.
 
-    The API key is read from the environment variable NOVELAI_API_KEY. Asking costs nothing. With --emulator, the
-    account is a made-up one.
+    The API key is read from --key-file, or the environment variable NOVELAI_API_KEY. Asking costs nothing. With
+    --emulator, the account is a made-up one.
     """
     from nai_trio.cli.stopping import StopSignals  # noqa: PLC0415 - loads trio, which --help does not need
 
+    key = given_key(values)
     with StopSignals() as stop:
-        ctx.exit(_account(stop, **values))
+        ctx.exit(_account(stop, key=key, **values))
 
 
 def _account(stop: StopSignals, *, json_lines: bool, timeout: float | None, **service_values: Any) -> int:
@@ -45,7 +46,7 @@ def _account(stop: StopSignals, *, json_lines: bool, timeout: float | None, **se
     from nai_trio.errors import NovelAIError  # noqa: PLC0415
 
     service = read_service(**service_values)
-    streams = Streams(secret=service.api_key)
+    streams = Streams(secret=service.api_key.reveal())
     try:
         subscription = trio.run(_ask, service, timeout, stop)
     except NovelAIError as error:

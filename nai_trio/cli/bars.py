@@ -2,11 +2,17 @@
 
 The service sends N-1 previews for N steps; the picture itself fills the bar. rich's own redirection of stdout stays
 off: it would send the results, which are for stdout, to stderr.
+
+A terminal that is gone (a window closed, a connection lost) does not end a generation that may cost something: what is
+drawn on it then is drawn nowhere.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import os
+import sys
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
@@ -56,7 +62,7 @@ class BarDisplay(Display):
             TextColumn("{task.fields[step]}", markup=False),
             TextColumn("{task.fields[detail]}", style="dim", markup=False),
             _Elapsed(),
-            console=Console(stderr=True),
+            console=_console(),
             redirect_stdout=False,
             redirect_stderr=False,
         )
@@ -78,6 +84,11 @@ class BarDisplay(Display):
                 self._progress.update(task.id, total=self._steps, detail=_detail("stopped"))
                 self._progress.stop_task(task.id)
         self._progress.stop()
+
+    def abandon(self) -> None:
+        """Show the cursor again, below the bars."""
+        with contextlib.suppress(OSError, AttributeError, ValueError):
+            os.write(sys.stderr.fileno(), b"\x1b[?25h\n")
 
     def step(self, chunk: IntermediateChunk) -> None:
         """Move the sample's bar."""
@@ -110,7 +121,30 @@ class BarDisplay(Display):
 
 def can_draw() -> bool:
     """Whether the terminal behind stderr can redraw lines."""
-    return not Console(stderr=True).is_dumb_terminal
+    return not _console().is_dumb_terminal
+
+
+class _Unfailing:
+    """stderr, where nothing that is written fails."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            return self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._file.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _console() -> Console:
+    return Console(file=cast("IO[str]", _Unfailing(sys.stderr)))
 
 
 def _detail(text: str) -> str:

@@ -31,6 +31,9 @@ class Display(abc.ABC):
     ) -> None:
         """Put the terminal back."""
 
+    def abandon(self) -> None:  # noqa: B027 - as above
+        """Put back at once what a terminal cannot do without; from a signal handler, before the process ends."""
+
     @abc.abstractmethod
     def step(self, chunk: IntermediateChunk) -> None:
         """A preview came."""

@@ -42,6 +42,7 @@ EXIT_CODES: Final[tuple[tuple[int, str, tuple[type[Exception], ...]], ...]] = (
     (NETWORK, "network: no connection, a refusing proxy, a timeout, or an answer cut off", (NetworkError,)),
     (8, "the generation failed, or the answer is not one", (GenerationError, ProtocolError)),
     (WRITE, "files cannot be written", (OutputError,)),
+    (129, "stopped because the terminal was closed (SIGHUP)", ()),
     (130, "stopped by Ctrl-C (SIGINT)", ()),
     (143, "stopped by SIGTERM", ()),
 )

@@ -1,13 +1,19 @@
 """Files: their names, whether they can be written, and writing them whole or not at all.
 
 Everything is checked before the request is sent, because a picture that was paid for and cannot be stored is lost.
+
+A file is made beside the one that it will be, synced, renamed, and its folder synced: so neither a crash nor a loss of
+power leaves half a file under its name. Whatever ends this process, but for a signal that cannot be caught, the
+temporary file goes too, also while a worker thread hangs in writing it.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,11 +25,14 @@ from nai_trio.cli.exit_codes import OutputError
 if TYPE_CHECKING:
     from nai_trio.protocol.chunks import FinalChunk, ImageFormat, IntermediateChunk
 
-__all__ = ["SUFFIXES", "Targets", "check_folder", "check_tape", "write_atomic"]
+__all__ = ["SUFFIXES", "Targets", "check_folder", "check_tape", "remove_temporaries", "write_atomic"]
 
 SUFFIXES: Final[dict[ImageFormat, str]] = {"png": ".png", "webp": ".webp", "jpeg": ".jpg", "unknown": ".bin"}
 _IMAGE_SUFFIXES: Final = {".png", ".webp", ".jpg", ".jpeg", ".gif", ".bmp", ".avif"}
 """Endings that stand for a format and give way to the real one; any other, as in "v1.5", is part of the name."""
+
+_temporaries: Final[set[Path]] = set()
+"""Files that are being written now."""
 
 
 @attrs.frozen(kw_only=True)
@@ -50,6 +59,12 @@ class Targets:
         """The last preview of a sample without a picture, e.g. out.preview.jpg."""
         return self._named(samp_ix, ".preview" + SUFFIXES[image_format])
 
+    @property
+    def files(self) -> list[Path]:
+        """What is written, if all is as it was asked for: for each sample one of two."""
+        pairs = ((self.final(samp_ix, self.expected), self.kept(samp_ix, "jpeg")) for samp_ix in range(self.samples))
+        return [path for pair in pairs for path in pair]
+
     def preview(self, chunk: IntermediateChunk) -> Path | None:
         """One preview of many, e.g. s00_012.jpg; None where they are not asked for."""
         if self.previews is None:
@@ -70,9 +85,9 @@ class Targets:
         Raises:
             OutputError: it cannot.
         """
-        for samp_ix in range(self.samples):
-            _check_file(self.final(samp_ix, self.expected))
         check_folder(self.output.parent)
+        for path in self.files:
+            _check_target(path)
         if self.previews is not None:
             check_folder(self.previews, make=True)
 
@@ -99,29 +114,67 @@ def write_atomic(path: Path, data: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        finally:
+            _remove(temporary)
+        _sync_folder(target.parent)
     except OSError as error:
         raise _cannot("write", path, error) from error
+
+
+@atexit.register
+def remove_temporaries() -> None:
+    """Remove what is being written now; for when the process ends and a thread still writes."""
+    for temporary in tuple(_temporaries):
+        _remove(temporary)
 
 
 def _create_beside(folder: Path) -> tuple[Path, int]:
     # Not tempfile: it makes files that only their owner can read, and the picture keeps the mode.
     temporary = folder / f".nai-trio-{secrets.token_hex(8)}.part"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    return temporary, os.open(temporary, flags, 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    _temporaries.add(temporary)
+    try:
+        return temporary, os.open(temporary, flags, 0o666)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _remove(temporary: Path) -> None:
+    """Remove a temporary file, unless it has its name by now."""
+    with contextlib.suppress(OSError):
+        temporary.unlink()
+    _temporaries.discard(temporary)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name survive a loss of power, where the system can; the file itself is safe already."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _check_target(path: Path) -> None:
+    """As `_check_file`, and where the path is a symbolic link, that a file can be made where it leads."""
+    _check_file(path)
+    if path.is_symlink():
+        check_folder(Path(os.path.realpath(path)).parent)
 
 
 def _check_file(path: Path) -> None:
     try:
-        if path.exists() and not path.is_file():
-            raise OutputError(f"cannot write {path}: it exists and is not a file")
-        if path.exists() and not os.access(path, os.W_OK):
-            raise OutputError(f"cannot write {path}: it exists and is write-protected")
-    except OSError as error:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:  # a name that is too long, links in a circle
         raise _cannot("write", path, error) from error
+    if not stat.S_ISREG(mode):
+        raise OutputError(f"cannot write {path}: it exists and is not a file")
+    if not os.access(path, os.W_OK):
+        raise OutputError(f"cannot write {path}: it exists and is write-protected")
 
 
 def check_folder(folder: Path, *, make: bool = False) -> None:
@@ -143,7 +196,7 @@ def check_folder(folder: Path, *, make: bool = False) -> None:
     try:
         temporary, descriptor = _create_beside(folder)
         os.close(descriptor)
-        temporary.unlink()
+        _remove(temporary)
     except OSError as error:
         raise _cannot("write into", folder, error) from error
 
@@ -163,10 +216,10 @@ def check_tape(path: Path | None, *, force: bool) -> None:
         if force:
             raise click.UsageError("--force needs --record")
         return
-    if path.exists() and not force:
+    if os.path.lexists(path) and not force:
         raise click.UsageError(f"--record: {path} is there already; --force replaces it")
-    _check_file(path)
     check_folder(path.parent)
+    _check_target(path)
 
 
 def _make_folder(folder: Path) -> None:

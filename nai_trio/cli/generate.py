@@ -5,6 +5,8 @@ Errors are one line on stderr and an exit code, with `--json` too: a program rea
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +15,7 @@ import click
 from nai_trio.cli.exit_codes import OK
 from nai_trio.cli.options import TABLES, picture_options
 from nai_trio.cli.sections import Decorator, SectionedCommand, option
-from nai_trio.cli.service import PACE, read_service, service_option, service_options
+from nai_trio.cli.service import PACE, given_key, read_service, service_option, service_options
 
 if TYPE_CHECKING:
     from nai_trio.cli.files import Targets
@@ -69,13 +71,15 @@ def _cost(*declarations: str, **attributes: Any) -> Decorator:
 @service_option("--vibe-cache", type=click.Path(path_type=Path), metavar="DIR", help="Keep encoded vibes here: the same"
                 " one again costs nothing.")  # fmt: skip
 @service_options
+@service_option("--attempts", type=click.IntRange(1, 100), default=1, metavar="N", help="Send a request that failed"
+                " again, N times in all, but only where it cannot have been billed (default: 1).")  # fmt: skip
 @service_option("--pace", type=click.FloatRange(0, 60), metavar="SECONDS", help=f"The emulator's seconds per step "
                 f"(default: {PACE}).")  # fmt: skip
 @click.pass_context
 def generate(ctx: click.Context, /, **values: Any) -> None:
     """Generate pictures of PROMPT, and watch them form.
 
-    The API key is read from the environment variable NOVELAI_API_KEY.
+    The API key is read from --key-file, or the environment variable NOVELAI_API_KEY.
 
     Options go before the file of --params, and that before the picture of --like.
 
@@ -85,8 +89,9 @@ def generate(ctx: click.Context, /, **values: Any) -> None:
     """
     from nai_trio.cli.stopping import StopSignals  # noqa: PLC0415 - loads trio, which --help does not need
 
+    key = given_key(values)
     with StopSignals() as stop:
-        ctx.exit(_generate(stop, **values))
+        ctx.exit(_generate(stop, key=key, **values))
 
 
 def _generate(
@@ -100,7 +105,7 @@ def _generate(
     timeout: float | None,
     **values: Any,
 ) -> int:
-    from nai_trio.cli.files import Targets, check_folder, check_tape  # noqa: PLC0415 - as above
+    from nai_trio.cli.files import Targets, check_tape  # noqa: PLC0415 - as above
     from nai_trio.cli.streams import Streams  # noqa: PLC0415
     from nai_trio.cli.wishes import read_request  # noqa: PLC0415 - pictures are looked at: it is quick, --help quicker
 
@@ -113,10 +118,8 @@ def _generate(
     job = _read_job(request, timeout, values, previews=previews)
     params = request.params
     targets = Targets(output=output, samples=params.n_samples, expected=params.image_format, previews=previews)
-    targets.check()
-    if job.service.vibe_cache is not None:
-        check_folder(job.service.vibe_cache, make=True)
-    streams = Streams(secret=job.service.api_key)
+    _check_disk(job, targets)
+    streams = Streams(secret=job.service.api_key.reveal())
     return _run(job, targets, streams, stop, request.naming, json_lines=json_lines)
 
 
@@ -127,6 +130,20 @@ def _check_usage(output: Path | None, *, estimate: bool, opus: bool) -> None:
         raise click.UsageError("missing option '-o' / '--output': where to write the picture")
     if output is not None and output.name in ("", "..", "-"):
         raise click.UsageError(f"--output: expected a file's path, got {str(output)!r}")
+
+
+def _check_disk(job: Job, targets: Targets) -> None:
+    """Make sure, as far as it can be known, that everything the job brings can be written."""
+    from nai_trio.cli.files import check_folder  # noqa: PLC0415 - as above
+    from nai_trio.cli.space import check_space, wanted_space  # noqa: PLC0415
+
+    record = job.service.record
+    if record is not None and os.path.realpath(record) in map(os.path.realpath, targets.files):
+        raise click.UsageError(f"--record and --output: expected two files, got {str(record)!r} for both")
+    targets.check()
+    if job.service.vibe_cache is not None:
+        check_folder(job.service.vibe_cache, make=True)
+    check_space(wanted_space(job, targets))
 
 
 def _estimate(params: ImageParams, *, opus: bool, json_lines: bool) -> int:
@@ -154,12 +171,12 @@ def _read_job(request: Request, timeout: float | None, values: dict[str, Any], *
 
     from nai_trio.cli.job import Job  # noqa: PLC0415
 
-    names = ("emulator", "pace", "image_base", "allow_plain_http", "proxy", "vibe_cache")
+    names = ("key", "emulator", "pace", "image_base", "allow_plain_http", "proxy", "vibe_cache")
     delivery = _delivery(request.params, values["stream"])
     if previews is not None and values["stream"] is not None and delivery not in _STREAMED:
         raise click.UsageError(f"--previews needs a stream of them, and --stream {delivery} is none")
     service = read_service(**{name: values[name] for name in names})
-    service = attrs.evolve(service, record=values["record"], overwrite=values["force"])
+    service = attrs.evolve(service, record=values["record"], overwrite=values["force"], attempts=values["attempts"])
     return Job(params=request.params, stream=delivery, service=service, timeout=timeout)
 
 
@@ -179,19 +196,24 @@ def _run(job: Job, targets: Targets, streams: Streams, stop: StopSignals, naming
 
     from nai_trio.cli.album import Album  # noqa: PLC0415
     from nai_trio.cli.display import open_display  # noqa: PLC0415
-    from nai_trio.cli.report import tell_ending  # noqa: PLC0415
+    from nai_trio.cli.report import say_last_words, tell_ending  # noqa: PLC0415
     from nai_trio.cli.run import run_job  # noqa: PLC0415
     from nai_trio.cli.streams import warnings_as_notes  # noqa: PLC0415
 
     labels = [targets.final(samp_ix, targets.expected).name for samp_ix in range(targets.samples)]
     display = open_display(streams, labels=labels, steps=job.params.steps_taken, json_lines=json_lines)
+    album = Album(targets, job.params.seed, display=display, streams=streams, json_lines=json_lines)
+    stop.last_words = partial(say_last_words, album, display, streams)
     with display, warnings_as_notes(streams):
         if not job.params.info.streams:
             display.notice(f"{job.params.model} does not stream: there are no previews")
-        album = Album(targets, job.params.seed, display=display, streams=streams, json_lines=json_lines)
-        ending = trio.run(run_job, job, album, stop)
+        try:
+            ending = trio.run(run_job, job, album, stop)
+        except BaseException:  # a defect; what was paid for is not lost with it
+            say_last_words(album, display, streams)
+            raise
     for path in () if json_lines else album.paths:
         streams.path(path)
-    if job.service.record is not None and job.service.record.exists():
+    if job.service.record is not None and job.service.record.exists() and streams.failure is None:
         streams.note(f"recorded on {job.service.record}")
     return tell_ending(job, album, ending, streams=streams, stop=stop, naming=naming)

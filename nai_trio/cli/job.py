@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from nai_trio.client import NovelAI
-from nai_trio.errors import InvalidParamsError, MissingAPIKeyError
+from nai_trio.options import Retry
 from nai_trio.protocol.credentials import APIKey
 
 if TYPE_CHECKING:
@@ -18,11 +17,24 @@ if TYPE_CHECKING:
     from nai_trio.protocol.exchange import Delivery
     from nai_trio.transport import Origin, Transport
 
-__all__ = ["EMULATOR_KEY", "Job", "Service", "service_from_environment"]
+__all__ = ["EMULATOR_KEY", "GivenKey", "Job", "Service"]
 
 EMULATOR_KEY: Final = "pst-emulator-not-a-real-key"
 _EMULATOR_BASE: Final = "http://localhost"
 """Nothing is looked up or connected for it; given so that `NOVELAI_IMAGE_BASE` plays no part."""
+
+
+@attrs.frozen
+class GivenKey:
+    """A key, and where it came from.
+
+    Attributes:
+        key: the bearer token.
+        source: what errors call its place.
+    """
+
+    key: APIKey
+    source: str
 
 
 @attrs.frozen(kw_only=True)
@@ -31,6 +43,7 @@ class Service:
 
     Attributes:
         api_key: the bearer token.
+        key_source: what errors call the place it came from.
         image_base: the base URL; None leaves it to the client's rules.
         allow_plain_http: accept plain http off this machine.
         proxy: the way out; "" for none, None for what the environment says.
@@ -38,9 +51,11 @@ class Service:
         emulator_pace: seconds per step of an emulator inside this process; None asks the service over the network.
         record: the tape that keeps what goes over the wire; None for none.
         overwrite: whether that tape replaces one that is there.
+        attempts: how often a request is sent in all, where it cannot have been billed.
     """
 
-    api_key: str = attrs.field(repr=False)
+    api_key: APIKey = attrs.field(converter=APIKey)
+    key_source: str = ""
     image_base: str | None = None
     allow_plain_http: bool = False
     proxy: str | None = attrs.field(default=None, repr=False)
@@ -48,6 +63,7 @@ class Service:
     emulator_pace: float | None = None
     record: Path | None = None
     overwrite: bool = False
+    attempts: int = 1
 
     @property
     def address(self) -> str:
@@ -69,18 +85,19 @@ class Service:
     def _client(self, transport: Transport | None) -> NovelAI:
         emulated = self.emulator_pace is not None
         return NovelAI(
-            self.api_key,
+            self.api_key.reveal(),
             image_base=_EMULATOR_BASE if emulated else self.image_base,
             allow_plain_http=self.allow_plain_http,
             transport=transport,
             proxy=self.proxy if transport is None else None,
             vibe_cache=self.vibe_cache,
+            retry=Retry(attempts=self.attempts),
         )
 
     def _emulator(self) -> Transport:
         from nai_trio.emulator import Emulator  # noqa: PLC0415 - draws with Pillow, which takes long to load
 
-        return Emulator(api_keys=[self.api_key], step_delay=self.emulator_pace or 0).transport()
+        return Emulator(api_keys=[self.api_key.reveal()], step_delay=self.emulator_pace or 0).transport()
 
     def _route(self, origin: Origin) -> Transport:
         """What the client would have taken by itself."""
@@ -106,31 +123,3 @@ class Job:
     stream: Delivery
     service: Service
     timeout: float | None = None
-
-
-def service_from_environment(
-    *,
-    image_base: str | None,
-    allow_plain_http: bool,
-    proxy: str | None = None,
-    vibe_cache: Path | None = None,
-) -> Service:
-    """The real service, or the one that `image_base` names, with the key from `NOVELAI_API_KEY`.
-
-    Raises:
-        MissingAPIKeyError: there is no key, or it cannot be one.
-    """
-    key = os.environ.get("NOVELAI_API_KEY", "")
-    if not key:
-        raise MissingAPIKeyError("no API key: set NOVELAI_API_KEY (it is never taken from the command line)")
-    try:
-        APIKey(key)
-    except InvalidParamsError as error:
-        raise MissingAPIKeyError(f"NOVELAI_API_KEY holds no API key: {error}") from None
-    return Service(
-        api_key=key,
-        image_base=image_base,
-        allow_plain_http=allow_plain_http,
-        proxy=proxy,
-        vibe_cache=vibe_cache,
-    )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nai_trio.cli.exit_codes import OK, exit_code, signal_code
+from nai_trio.cli.files import remove_temporaries
 from nai_trio.cli.service import explained
 from nai_trio.errors import InvalidParamsError
 
 if TYPE_CHECKING:
     from nai_trio.cli.album import Album
+    from nai_trio.cli.display import Display
     from nai_trio.cli.job import Job
     from nai_trio.cli.naming import Naming
     from nai_trio.cli.run import Ending
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from nai_trio.cli.streams import Streams
     from nai_trio.errors import NovelAIError
 
-__all__ = ["tell_ending"]
+__all__ = ["say_last_words", "tell_ending"]
 
 
 def tell_ending(job: Job, album: Album, ending: Ending, *, streams: Streams, stop: StopSignals, naming: Naming) -> int:
@@ -35,9 +37,22 @@ def tell_ending(job: Job, album: Album, ending: Ending, *, streams: Streams, sto
     if failure is not None:
         streams.error(str(failure))
         code = code or exit_code(failure)
+    if album.elsewhere:
+        streams.note(f"written elsewhere: {', '.join(map(str, album.elsewhere))}")
     if code == OK:
         streams.note(_summary(job, album, ending))
     return code
+
+
+def say_last_words(album: Album, display: Display, streams: Streams) -> None:
+    """Write what arrived, and say so, where the process is about to end by force; may come from a signal handler."""
+    album.keep_at_once()
+    remove_temporaries()
+    display.abandon()
+    kept = ", ".join(map(str, album.paths))
+    streams.last_note(f"stopped at once; {f'kept {kept}' if kept else 'nothing to keep'}")
+    if album.failure is not None:
+        streams.last_note(f"error: {album.failure}")
 
 
 def _text(error: NovelAIError, job: Job, naming: Naming) -> str:

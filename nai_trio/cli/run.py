@@ -3,6 +3,9 @@
 Failures are values here (`Ending`), so that whatever ends the generation early takes one way: what arrived is written,
 and one line says how it ended. Nothing is written under a cancelled scope: the scope that signals cancel encloses the
 generation alone.
+
+What arrived is known from three sides: what was taken here, what the stream handed out, and what hangs on the error.
+None of them always has all.
 """
 
 from __future__ import annotations
@@ -80,16 +83,19 @@ class _Generation:
         self._job = job
         self._album = album
         self._stream: ImageStream | None = None
+        self._finals: list[FinalChunk] = []
 
     @property
     def finals(self) -> Iterable[FinalChunk]:
-        source = self._stream or self.error
-        return () if source is None else source.finals
+        return [*self._finals, *(chunk for source in self._sources for chunk in source.finals)]
 
     @property
     def previews(self) -> Iterable[IntermediateChunk]:
-        source = self._stream or self.error
-        return () if source is None else source.previews
+        return [chunk for source in self._sources for chunk in source.previews]
+
+    @property
+    def _sources(self) -> list[ImageStream | NovelAIError]:
+        return [source for source in (self._stream, self.error) if source is not None]
 
     async def run(self) -> None:
         limit = self._job.timeout
@@ -106,10 +112,11 @@ class _Generation:
             self.started = True
             params, delivery = self._job.params, self._job.stream
             if delivery not in {"sse", "msgpack"}:
-                for picture in await client.image.generate(params, stream=delivery):
+                self._finals = await client.image.generate(params, stream=delivery, on_wait=self._album.wait)
+                for picture in self._finals:
                     await self._album.take(picture)
                 return
-            async with client.image.generate_stream(params, stream=delivery) as stream:
+            async with client.image.generate_stream(params, stream=delivery, on_wait=self._album.wait) as stream:
                 self._stream = stream
                 async for chunk in stream:
                     await self._album.take(chunk)

@@ -1,15 +1,18 @@
-"""SIGINT and SIGTERM as cancellation.
+"""SIGINT, SIGTERM and SIGHUP (a terminal that was closed) as cancellation.
 
 The handlers are there from before trio runs until the last word is said, so that no moment exists in which Ctrl-C is a
 traceback. A handler only notes the signal and has the scope cancelled by trio's own loop: no task waits for signals, so
 there is no nursery, and no exception group.
 
 One signal stops in order: the connection is closed, then what arrived is written. Some wrappers deliver a signal twice,
-so a second one means impatience only after a while; it ends the process at once.
+so a second one means impatience only after a while. Then something hangs: a reader of stdout, a disk. So the handler
+itself says the last words (`last_words`), which is where what arrived is written, and ends the process: an exception
+would have to find its way out through trio, which may wait for just that disk. A third signal ends even that.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from contextlib import suppress
@@ -18,13 +21,19 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from nai_trio.cli.exit_codes import signal_code
+from nai_trio.cli.streams import Streams
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType, TracebackType
-    from typing import Self
+    from typing import NoReturn, Self
 
 __all__ = ["StopSignals"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Windows has no SIGHUP."""
+
 _DOUBLE = 1.0
 """Seconds within which a second signal is the same one, delivered twice."""
 
@@ -36,11 +45,14 @@ class StopSignals:
 
     Attributes:
         received: the first signal that came, or None.
+        last_words: what is done when a second one ends the process at once.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self.last_words: Callable[[], None] = partial(Streams().last_note, "stopped at once")
         self._when = 0.0
+        self._ending = False
         self._before: dict[signal.Signals, object] = {}
         self._token: trio.lowlevel.TrioToken | None = None
         self._scope: trio.CancelScope | None = None
@@ -74,4 +86,12 @@ class StopSignals:
                 with suppress(trio.RunFinishedError):
                     self._token.run_sync_soon(partial(self._scope.cancel, reason=self.received.name))
         elif now - self._when > _DOUBLE:
-            raise KeyboardInterrupt
+            self._end_at_once(self.received)
+
+    def _end_at_once(self, received: signal.Signals) -> NoReturn:
+        try:
+            if not self._ending:
+                self._ending = True
+                self.last_words()
+        finally:
+            os._exit(signal_code(received))

@@ -45,7 +45,8 @@ class Streams:
         secret: text that must not be shown; "" for none.
 
     Attributes:
-        failure: why stdout takes nothing any more, unless its reader merely went away; else None.
+        failure: what cannot be written besides the pictures: stdout, unless its reader merely went away, or a tape;
+            else None.
     """
 
     def __init__(self, *, secret: str = "") -> None:
@@ -96,6 +97,11 @@ class Streams:
                 self.failure = OutputError(f"cannot write to stdout: {(error.strerror or str(error)).lower()}")
             self.abandon_stdout()
 
+    def last_note(self, text: str) -> None:
+        """One line on stderr from a signal handler, past the buffer in whose middle the handler may have come."""
+        with contextlib.suppress(OSError, AttributeError, ValueError):
+            os.write(sys.stderr.fileno(), f"nai-trio: {self.clean(text)}\n".encode(errors="backslashreplace"))
+
     @staticmethod
     def abandon_stdout() -> None:
         """Point stdout nowhere: the interpreter flushes its buffer at exit, and would complain, or wait for ever."""
@@ -108,7 +114,14 @@ class Streams:
 @contextlib.contextmanager
 def warnings_as_notes(streams: Streams) -> Iterator[None]:
     """Say what the library warns its user of, such as a cache that cannot be written, in lines as all others are."""
+
+    def show(message: Warning | str, category: type[Warning], *_rest: object, **_more: object) -> None:
+        if category.__name__ == "RecordingWarning":  # by name: the class is not loaded where nothing is recorded
+            streams.failure = streams.failure or OutputError(str(message))
+        else:
+            streams.note(str(message))
+
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_rest, **_more: streams.note(str(message))
+        warnings.showwarning = show
         yield

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import click
 
 from nai_trio.cli.exit_codes import OK
+from nai_trio.cli.secret_files import TOKEN_VARIABLE, SecretError, check_secret, from_environment, read_secret
 from nai_trio.cli.sections import SectionedCommand, option
 from nai_trio.cli.streams import Streams
 from nai_trio.errors import InvalidParamsError
@@ -29,11 +29,9 @@ if TYPE_CHECKING:
     from nai_trio.transports.tunnel import Tunnel
 
 __all__ = ["tunnel"]
-_VARIABLE: Final = "NAI_TRIO_TUNNEL_TOKEN"
-_LONGEST_TOKEN: Final = 4096
 _EXAMPLES: Final = [
     "nai-trio tunnel --listen 127.0.0.1:8080 --to https://image.novelai.net",
-    f"{_VARIABLE}=... nai-trio tunnel --listen 0.0.0.0:8080 --to https://...",
+    f"{TOKEN_VARIABLE}=... nai-trio tunnel --listen 0.0.0.0:8080 --to https://...",
 ]
 _CODES: Final = (0, 1, 2, 7)
 
@@ -55,10 +53,9 @@ _CODES: Final = (0, 1, 2, 7)
 )
 @option(
     "--token-file",
-    type=click.Path(path_type=Path),
     metavar="FILE",
-    help=f"What clients must bring, as a bearer token or as the password in the URL (default: {_VARIABLE}). "
-    "Needed off loopback.",
+    help="What clients must bring, as a bearer token or as the password in the URL; - for standard input (default: "
+    f"{TOKEN_VARIABLE}). Needed off loopback.",
 )
 @option("--max-connections", type=click.IntRange(1), default=32, show_default=True, metavar="N", help="At a time.")
 @option(
@@ -78,8 +75,9 @@ def tunnel(ctx: click.Context, /, **values: Any) -> None:
     """
     from nai_trio.cli.stopping import StopSignals  # noqa: PLC0415 - loads trio, which --help does not need
 
+    token = _read_token(values.pop("token_file"))
     with StopSignals() as stop:
-        ctx.exit(_tunnel(stop, **values))
+        ctx.exit(_tunnel(stop, token=token, **values))
 
 
 def _tunnel(
@@ -87,7 +85,7 @@ def _tunnel(
     *,
     listen: str,
     origins: Sequence[str],
-    token_file: Path | None,
+    token: str | None,
     max_connections: int,
     idle: float,
 ) -> int:
@@ -97,9 +95,8 @@ def _tunnel(
     from nai_trio.transports.tunnel import Tunnel  # noqa: PLC0415
 
     host, port = _read_address(listen)
-    token = _read_token(token_file)
     if token is None and not Origin("http", host, port).is_loopback:
-        hint = f"set {_VARIABLE} to a token, or name its file with --token-file"
+        hint = f"set {TOKEN_VARIABLE} to a token, or name its file with --token-file"
         raise click.UsageError(f"--listen {listen} can be reached from other machines: {hint}")
     streams = Streams(secret=token or "")
     made = Tunnel(
@@ -137,25 +134,17 @@ def _read_origin(text: str) -> Origin:
     return base.origin
 
 
-def _read_token(path: Path | None) -> str | None:
+def _read_token(file: str | None) -> str | None:
     """The token, or None where there is none to ask for."""
+    value = from_environment(TOKEN_VARIABLE)
     try:
-        if path is None:
-            text, source = os.environ.get(_VARIABLE), _VARIABLE
-        else:
-            with path.open(encoding="utf-8") as file:
-                text, source = file.read(_LONGEST_TOKEN + 1), f"--token-file {path}"
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise click.UsageError(f"--token-file {path}: {reason}") from None
-    if text is None:
-        return None
-    token = text.strip()
-    printable = all("!" <= character <= "~" for character in token)
-    if not token or not printable or len(text) > _LONGEST_TOKEN:
-        most = f"at most {_LONGEST_TOKEN} characters"
-        raise click.UsageError(f"{source}: expected a token of printable ASCII without blanks, {most}")
-    return token
+        if file is not None:
+            return read_secret(file, flag="--token-file", what="a token", warn=Streams().note)
+        if value is not None:
+            return check_secret(os.fsencode(value), source=TOKEN_VARIABLE, what="a token")
+    except SecretError as error:
+        raise click.UsageError(str(error)) from None
+    return None
 
 
 async def _serve(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import email.utils
 import json
+import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -94,12 +95,18 @@ class Link:
         self._h11 = h11.Connection(h11.SERVER)
         self._bodiless = False
 
-    async def next_request(self) -> Request | None:
+    async def next_request(self, *, patience: float = math.inf) -> Request | None:
         """The next request's head, or None when the peer has left.
+
+        Args:
+            patience: seconds to wait for its first bytes; then None.
 
         Raises:
             BadRequestError: what came is not HTTP.
         """
+        nothing_came = self._h11.trailing_data == (b"", False)
+        if nothing_came and not await self._something_comes(patience):
+            return None
         event = await self._next_event()
         if not isinstance(event, h11.Request):
             return None
@@ -206,6 +213,12 @@ class Link:
     async def close(self) -> None:
         """Close at once; an error in flight stays in flight."""
         await close_now(self._stream)
+
+    async def _something_comes(self, patience: float) -> bool:
+        """One read and no more, so that time cannot run out over a request that has begun."""
+        with trio.move_on_after(patience) as scope:
+            self._h11.receive_data(bytes(await self._stream.receive_some(_READ_SIZE)))
+        return not scope.cancelled_caught
 
     async def _next_event(self) -> h11.Event | None:
         while True:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections import deque
+import math
+from collections import Counter, deque
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, cast
 
 import attrs
@@ -19,6 +20,7 @@ from nai_trio.emulator.account import subscription
 from nai_trio.emulator.checks import Refusal
 from nai_trio.emulator.cost import ENCODING_COST, anlas_cost
 from nai_trio.emulator.encoding import Encoding, encode
+from nai_trio.emulator.faults import Fault
 from nai_trio.emulator.generation import Generation
 from nai_trio.emulator.http import BadRequestError, Link, Reply, Request, error_reply, json_reply
 from nai_trio.emulator.jobs import Job, StreamKind, is_unpaid, perform
@@ -28,7 +30,6 @@ from nai_trio.errors import InvalidParamsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from nai_trio.emulator.faults import Fault
     from nai_trio.transports import MemoryTransport
 
 __all__ = ["Emulator"]
@@ -59,6 +60,11 @@ class Emulator:
         opus: whether the account has the tier whose small jobs are free.
         charge: whether the balance falls, by the cost of each job that begins and of each encoded vibe. A job that the
             service gives up on gets its Anlas back.
+        max_concurrent_generations: how many generations of one key run at once; a further one is refused with 429.
+            None is no bound. The service's is 1.
+        keep_alive: how many seconds a connection may wait for its next request before it is closed; None is no bound.
+        faults: chooses what goes wrong with an accepted generation, or None for nothing; called with its `Job` before
+            anything is answered, and only where nothing is left of `inject`. What it raises leaves `serve`.
 
     Raises:
         ModuleNotFoundError: Pillow is missing, which paints; says what to install.
@@ -78,11 +84,17 @@ class Emulator:
         anlas: int = 10_000,
         opus: bool = False,
         charge: bool = False,
+        max_concurrent_generations: int | None = 1,
+        keep_alive: float | None = None,
+        faults: Callable[[Job], Fault | None] | None = None,
     ) -> None:
         if isinstance(api_keys, str):
             raise TypeError(f"api_keys: expected a collection of tokens, got one string {len(api_keys)} long")
         if not step_delay >= 0:
             raise ValueError(f"step_delay: expected seconds of at least 0, got {step_delay!r}")
+        if keep_alive is not None and not keep_alive > 0:
+            raise ValueError(f"keep_alive: expected seconds greater than 0, or None, got {keep_alive!r}")
+        _check_bound(max_concurrent_generations)
         from nai_trio.emulator import pictures  # noqa: F401, PLC0415 - a missing Pillow shows here, not in mid-stream
 
         self.jobs: list[Job] = []
@@ -94,7 +106,10 @@ class Emulator:
         self.charge = charge
         self._api_keys = None if api_keys is None else frozenset(api_keys)
         self._faults: deque[Fault] = deque()
-        self._busy: set[str] = set()
+        self._choose_fault = faults
+        self._keep_alive = math.inf if keep_alive is None else keep_alive
+        self._max_running = max_concurrent_generations
+        self._running: Counter[str] = Counter()
         self._sizes: deque[int] = deque()
         self._endpoints: dict[str, tuple[tuple[str, ...], _Handler]] = {
             _STREAM_PATH: (("POST",), self._generate),
@@ -128,9 +143,10 @@ class Emulator:
                 self.connections -= 1
 
     async def _converse(self, link: Link) -> None:
+        patience = math.inf
         while True:
             try:
-                request = await link.next_request()
+                request = await link.next_request(patience=patience)
                 if request is None:
                     return
                 await self._answer(link, request)
@@ -139,6 +155,7 @@ class Emulator:
             if not link.next_cycle():
                 await link.linger()
                 return
+            patience = self._keep_alive
 
     async def _answer(self, link: Link, request: Request) -> None:
         refused = self._refuse_head(request)
@@ -176,11 +193,21 @@ class Emulator:
         cost = anlas_cost(generation.settings, opus=self.opus)
         if cost > self.anlas:
             return error_reply(402, "Not enough Anlas")
-        if _token(request) in self._busy:
+        if self._max_running is not None and self._running[_token(request)] >= self._max_running:
             return error_reply(429, "Concurrent generation is locked")
-        job = Job(asked, request.path, kind, cost=cost, charged=self._take(cost))
+        job = Job(asked, request.path, kind, cost=cost)
+        job.fault = self._next_fault(job)
+        job.charged = self._take(cost)
         self._keep(job, len(body))
         return _Accepted(job, generation)
+
+    def _next_fault(self, job: Job) -> Fault | None:
+        if self._faults:
+            return self._faults.popleft()
+        chosen = None if self._choose_fault is None else self._choose_fault(job)
+        if chosen is None or isinstance(chosen, Fault):
+            return chosen
+        raise TypeError(f"faults: expected it to return a fault or None, got {chosen!r}")
 
     def _take(self, cost: int) -> int:
         charged = cost if self.charge else 0
@@ -188,7 +215,6 @@ class Emulator:
         return charged
 
     def _keep(self, job: Job, size: int) -> None:
-        job.fault = self._faults.popleft() if self._faults else None
         self.jobs.append(job)
         self._sizes.append(size)
         while len(self.jobs) > _KEPT_JOBS or (len(self.jobs) > 1 and sum(self._sizes) > _KEPT_BYTES):
@@ -217,7 +243,7 @@ class Emulator:
     async def _run(self, link: Link, accepted: _Accepted, key: str) -> None:
         """Do the job under the account's lock, and stop it when the peer leaves."""
         job = accepted.job
-        self._busy.add(key)
+        self._running[key] += 1
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_watch, link, nursery.cancel_scope)
@@ -228,9 +254,14 @@ class Emulator:
         finally:
             if job.state == "running":
                 job.state = "failed"
-            self._busy.discard(key)
+            self._release(key)
             self._give_back(accepted)
             job.done.set()
+
+    def _release(self, key: str) -> None:
+        self._running[key] -= 1
+        if not self._running[key]:
+            del self._running[key]
 
     def _give_back(self, accepted: _Accepted) -> None:
         if is_unpaid(accepted.job, accepted.generation):
@@ -246,6 +277,11 @@ async def _watch(link: Link, scope: trio.CancelScope) -> None:
 async def _perform_unless_broken(link: Link, accepted: _Accepted, step_delay: float) -> None:
     with contextlib.suppress(trio.BrokenResourceError):  # found out by sending: "running" stays, which means left
         await perform(link, accepted.job, accepted.generation, step_delay=step_delay)
+
+
+def _check_bound(bound: int | None) -> None:
+    if bound is not None and (isinstance(bound, bool) or not isinstance(bound, int) or bound < 1):
+        raise ValueError(f"max_concurrent_generations: expected an integer of at least 1, or None, got {bound!r}")
 
 
 def _read_json(body: bytes) -> object:

@@ -15,15 +15,15 @@ would read as a frame of a gigabyte.
 
 from __future__ import annotations
 
-import reprlib
 from typing import TYPE_CHECKING, Any
 
-from nai_trio.errors import GenerationError, NovelAIError, ProtocolError, StreamInterrupted
+from nai_trio.errors import GenerationError, LimitExceeded, NovelAIError, ProtocolError, StreamInterrupted
 from nai_trio.protocol import _json
-from nai_trio.protocol.archive import finals_from_zip
+from nai_trio.protocol.archive import finals_from_zip, has_directory
 from nai_trio.protocol.chunks import Chunk, FinalChunk
 from nai_trio.protocol.collected import Body, CollectedBody, ErrorBody, RefusalBody, first_json, words
 from nai_trio.protocol.frames import MsgpackDecoder, is_map_start
+from nai_trio.protocol.members import show
 from nai_trio.protocol.picture_list import finals_from_json
 from nai_trio.protocol.sse import ServerSentEvent, SSEDecoder
 
@@ -61,6 +61,9 @@ _KINDS = {
 _CARRIERS = ("sse", "msgpack", "zip", "image")
 _TEXTS = ("json", "html")
 """Kinds whose words are worth more than the complaint that they are not what was declared."""
+
+_MAGIC = {"zip": (b"PK",), "image": (b"\x89PNG", b"RIFF", b"\xff\xd8\xff")}
+"""What bodies of a kind begin with."""
 
 _NAMES = {
     "sse": "an event stream",
@@ -129,10 +132,9 @@ def _type_of(head: ResponseHead) -> str:
 
 def _sniff(first: bytes) -> str:
     """Tell a body's kind by its first bytes (wire document, 4.4)."""
-    if first.startswith(b"PK"):
-        return "zip"
-    if first.startswith((b"\x89PNG", b"RIFF", b"\xff\xd8\xff")):
-        return "image"
+    for kind, magic in _MAGIC.items():
+        if first.startswith(magic):
+            return kind
     text = first.removeprefix(_BOM).lstrip()
     if text.startswith(b"{"):
         return "json"
@@ -144,24 +146,40 @@ def _sniff(first: bytes) -> str:
 
 
 def _agrees(kind: str, first: bytes) -> bool:
-    """Whether bytes that do not look like their media type can still be it; nothing at all can be anything."""
-    if not first:
+    """Whether bytes that do not look like their media type can still be it, as what was cut right there can."""
+    if not first or any(magic.startswith(first) for magic in _MAGIC.get(kind, ())):
         return True
     if kind == "sse":  # may begin with any text: an unknown field, a blank line
         return _sniff(first) == "msgpack" and first[0] >= 0x09 and not is_map_start(first[0])
     return kind == "other" or (kind == "json" and _sniff(first) in ("msgpack", "sse"))
 
 
-class SSEBody(Body[Chunk]):
-    """Server-sent events whose data is one JSON object each."""
+class EventsBody(Body[Chunk]):
+    """Events one after another, in either framing; so many of them and no more."""
 
     def __init__(self, events: EventReader, limits: Limits) -> None:
         self._events = events
-        self._decoder = SSEDecoder(max_event_size=limits.max_event_size)
+        self._limits = limits
+        self._count = 0
+
+    def _count_event(self, offset: int) -> None:
+        self._count += 1
+        if self._count > self._limits.max_events:
+            raise LimitExceeded.of("max_events", self._limits.max_events, "one more", offset=offset)
+
+
+class SSEBody(EventsBody):
+    """Server-sent events whose data is one JSON object each."""
+
+    def __init__(self, events: EventReader, limits: Limits) -> None:
+        super().__init__(events, limits)
+        self._decoder = SSEDecoder(max_event_size=limits.max_event_size, max_field_size=limits.max_field_size)
 
     def _parse(self, data: Buffer) -> Iterator[Chunk]:
-        for event in self._decoder.feed(data):
-            yield self._events.chunk(_event_fields(event), offset=event.offset)
+        events = self._decoder.feed(data)[::-1]
+        while events:  # each one leaves the list, so that its bytes can go when its text is there
+            self._count_event(offset := events[-1].offset)
+            yield self._events.chunk(_event_fields(events.pop(), self._limits), offset=offset)
         self._decoder.raise_fault()
 
     def finish(self, *, delimited: bool) -> Iterator[Chunk]:  # noqa: ARG002 - finals prove the end
@@ -171,38 +189,45 @@ class SSEBody(Body[Chunk]):
         yield from ()
 
 
-def _event_fields(event: ServerSentEvent) -> dict[str, Any]:
+def _event_fields(event: ServerSentEvent, limits: Limits) -> dict[str, Any]:
     """The JSON members of an event; its `event_type` is the stream's event name where the data has none."""
+    start, name, offset = event.data[:60], event.event, event.offset
     try:
-        fields = _json.parse(event.data)
+        text = _json.checked_text(event.data, limits=limits, offset=offset)
+        del event
+        fields = _json.parse_text(text)
     except ValueError as error:
         raise ProtocolError.mismatch(
-            expected="an event whose data is JSON",
-            received=f"{event.data[:60]!r} ({error})",
-            offset=event.offset,
+            expected="an event whose data is JSON", received=f"{start!r} ({error})", offset=offset
         ) from error
     if not isinstance(fields, dict):
         raise ProtocolError.mismatch(
-            expected="an event whose data is a JSON object", received=reprlib.repr(fields)[:60], offset=event.offset
+            expected="an event whose data is a JSON object", received=show(fields), offset=offset
         )
-    if event.event != "message" and fields.setdefault("event_type", event.event) != event.event:
+    if name != "message" and fields.setdefault("event_type", name) != name:
         raise ProtocolError.mismatch(
-            expected=f"data of event type {event.event!r} as its event line says",
-            received=reprlib.repr(fields["event_type"])[:60],
-            offset=event.offset,
+            expected=f"data of event type {name[:60]!r} as its event line says",
+            received=show(fields["event_type"]),
+            offset=offset,
         )
     return fields
 
 
-class FramesBody(Body[Chunk]):
+class FramesBody(EventsBody):
     """Msgpack frames."""
 
     def __init__(self, events: EventReader, limits: Limits) -> None:
-        self._events = events
-        self._decoder = MsgpackDecoder(max_frame_size=limits.max_frame_size)
+        super().__init__(events, limits)
+        self._decoder = MsgpackDecoder(
+            max_frame_size=limits.max_frame_size,
+            max_text_size=limits.max_text_size,
+            max_members=limits.max_members,
+            max_depth=limits.max_depth,
+        )
 
     def _parse(self, data: Buffer) -> Iterator[Chunk]:
         for frame in self._decoder.feed_frames(data):
+            self._count_event(frame.offset)
             yield self._events.chunk(frame.fields, offset=frame.offset)
         self._decoder.raise_fault()
 
@@ -215,12 +240,35 @@ class FramesBody(Body[Chunk]):
         yield from ()
 
 
-class ZipBody(CollectedBody[Chunk]):
+class SelfEndingBody(CollectedBody[Chunk]):
+    """A body whose own syntax says where its end is, so that a lost end of the transfer framing loses no picture."""
+
+    def salvage(self) -> list[Chunk]:
+        """The pictures, if all of it has come; it may go on all the same."""
+        try:
+            return list(self._pictures(self._content))
+        except (NovelAIError, ValueError):
+            return []
+
+    def _pictures(self, content: bytes | bytearray) -> Iterator[Chunk]:
+        """The pictures in a whole body; raises where it is not one."""
+        raise NotImplementedError
+
+
+class ZipBody(SelfEndingBody):
     """A ZIP of finished pictures; its central directory proves that it is whole."""
 
-    def finish(self, *, delimited: bool) -> Iterator[Chunk]:  # noqa: ARG002 - the directory proves the end
-        """Yield the pictures."""
-        return finals_from_zip(self.content, limits=self._limits)
+    limit = "max_answer_size"
+
+    def finish(self, *, delimited: bool) -> Iterator[Chunk]:
+        """Yield the pictures; where only the connection's end marks the end, one without its directory was cut."""
+        content = self._take_content()
+        if not (delimited or has_directory(content)):
+            raise StreamInterrupted("the ZIP's end is not marked, and it is not whole")
+        return self._pictures(content)
+
+    def _pictures(self, content: bytes | bytearray) -> Iterator[Chunk]:
+        return finals_from_zip(content, limits=self._limits)
 
 
 class ImageBody(CollectedBody[Chunk]):
@@ -230,16 +278,18 @@ class ImageBody(CollectedBody[Chunk]):
 
     def finish(self, *, delimited: bool) -> Iterator[Chunk]:
         """Yield the picture; where only the connection's end marks its end, report that it may be cut."""
-        yield FinalChunk(samp_ix=0, gen_id=None, image=self.content)
+        yield FinalChunk(samp_ix=0, gen_id=None, image=self._take_content())
         if not delimited:
             raise StreamInterrupted("the picture's end is not marked: it may be cut")
 
 
-class JSONBody(CollectedBody[Chunk]):
+class JSONBody(SelfEndingBody):
     """JSON under a 2xx status: a list of pictures, the service's error shape, or something that is no answer at all.
 
     Where a stream was asked for it was always an error, so it promises nothing before its end.
     """
+
+    limit = "max_answer_size"
 
     def __init__(self, events: EventReader, limits: Limits, *, carries_answer: bool) -> None:
         super().__init__(limits)
@@ -248,10 +298,7 @@ class JSONBody(CollectedBody[Chunk]):
 
     def finish(self, *, delimited: bool) -> Iterator[Chunk]:
         """Yield the pictures, or raise the error."""
-        try:
-            fields = _json.parse(self._content)
-        except ValueError:
-            fields = None
+        fields = self._fields()
         if isinstance(fields, dict) and fields.get("images"):
             return finals_from_json(fields, n_samples=self._events.n_samples, limits=self._limits)
         error = self._error()
@@ -259,8 +306,23 @@ class JSONBody(CollectedBody[Chunk]):
             error = StreamInterrupted("the JSON's end is not marked, and it is not whole")
         raise error
 
+    def _pictures(self, content: bytes | bytearray) -> Iterator[Chunk]:
+        fields = _json.parse_text(_json.checked_text(content, limits=self._limits))
+        if not (isinstance(fields, dict) and fields.get("images")):
+            return iter(())
+        return finals_from_json(fields, n_samples=self._events.n_samples, limits=self._limits)
+
+    def _fields(self) -> object:
+        """What the JSON says, None where it is none. Of the bytes the beginning is kept, for an error's words."""
+        try:
+            text = _json.checked_text(self._content, limits=self._limits)
+            self._content = self._content[: self._limits.max_error_size]
+            return _json.parse_text(text)
+        except ValueError:
+            return None
+
     def _error(self) -> NovelAIError:
-        fields = first_json(self.content)
+        fields = first_json(self.content[: self._limits.max_error_size])
         if isinstance(fields, dict) and isinstance(fields.get("message"), str):
             code = fields.get("statusCode", fields.get("code"))
             return GenerationError(fields["message"], code=code if isinstance(code, int | str) else None)

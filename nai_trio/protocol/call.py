@@ -93,4 +93,4 @@ class _AnswerBody(CollectedBody[T_co]):
         """Yield the answer."""
         if not (delimited or self._proves_its_end):
             raise StreamInterrupted("the answer's end is not marked: it may be cut")
-        yield self._read(self._head, self.content)
+        yield self._read(self._head, self._take_content())

@@ -43,6 +43,10 @@ class Body(Decoder[T_co]):
         """
         raise NotImplementedError
 
+    def salvage(self) -> list[T_co]:
+        """What the body holds where its end was lost, if its own syntax proves it whole; else nothing."""
+        return []
+
 
 class CollectedBody(Body[T_co]):
     """A body that is read whole before it means anything."""
@@ -58,6 +62,12 @@ class CollectedBody(Body[T_co]):
         """What has come of it."""
         return bytes(self._content)
 
+    def _take_content(self) -> bytes:
+        """All of it, which is not kept here any longer."""
+        content = bytes(self._content)
+        self._content.clear()
+        return content
+
     def _parse(self, data: Buffer) -> Iterator[T_co]:
         self._content += data
         allowed = getattr(self._limits, self.limit)
@@ -66,6 +76,7 @@ class CollectedBody(Body[T_co]):
         yield from ()
 
     def _overflow(self, allowed: int) -> None:
+        self._content.clear()  # nothing will be made of it
         raise LimitExceeded.of(self.limit, allowed, "a longer body")
 
 

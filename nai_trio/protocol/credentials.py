@@ -26,14 +26,11 @@ class APIKey:
 
     def __init__(self, value: str | APIKey) -> None:
         text = value.reveal() if isinstance(value, APIKey) else value
-        if not isinstance(text, str):
-            raise InvalidParamsError(f"api_key: expected text, got {type(text).__name__}")
-        if not text:
-            raise MissingAPIKeyError("api_key is empty")
-        if not all("!" <= character <= "~" for character in text):
-            raise InvalidParamsError(
-                f"api_key: expected printable ASCII without spaces or line ends, got others in {len(text)} characters"
-            )
+        del value
+        wrong = _what_is_wrong(text)
+        if wrong is not None:
+            del text  # most likely a real one, with a line end; the error may be shown with the locals of this frame
+            raise wrong
         self._value = text
 
     def reveal(self) -> str:
@@ -51,3 +48,18 @@ class APIKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an APIKey is not pickled: pass the key itself to where it is needed")
+
+    def __getstate__(self) -> NoReturn:
+        self.__reduce__()
+
+
+def _what_is_wrong(text: object) -> InvalidParamsError | MissingAPIKeyError | None:
+    if not isinstance(text, str):
+        return InvalidParamsError(f"api_key: expected text, got {type(text).__name__}")
+    if not text:
+        return MissingAPIKeyError("api_key is empty")
+    if not all("!" <= character <= "~" for character in text):
+        return InvalidParamsError(
+            f"api_key: expected printable ASCII without spaces or line ends, got others in {len(text)} characters"
+        )
+    return None

@@ -28,6 +28,7 @@ from nai_trio.protocol.service import ServiceExchange
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nai_trio.errors import NovelAIError
     from nai_trio.params import ImageParams, StreamKind
     from nai_trio.protocol.chunks import IntermediateChunk
     from nai_trio.protocol.collected import Body
@@ -131,8 +132,20 @@ class ImageExchange(ServiceExchange[Chunk]):
         """The finished pictures so far, ordered by `samp_ix`."""
         return self._pictures.finals
 
+    def attach_evidence(self, error: NovelAIError) -> NovelAIError:
+        """As every exchange does; with pictures that are whole although the end of their body was lost."""
+        if self._body is not None and not self.finals:
+            for chunk in self._body.salvage():
+                self._pictures.take(self._with_seed(chunk))
+        return super().attach_evidence(error)
+
     def _arrived(self) -> dict[str, Any]:
         return {"previews": self.previews, "finals": self.finals}
+
+    def _progress(self) -> str:
+        if self.status is None:
+            return ""
+        return f", {len(self.finals)} of {self._n_samples} pictures finished, previews of {len(self.previews)}"
 
     def _promises(self, head: ResponseHead) -> bool:
         return promises_pictures(head, asked_for_json=self._json)

@@ -5,7 +5,7 @@ by its very first byte: a map begins with 0x80-0x8f, 0xde or 0xdf, which as the 
 more than 2 GiB.
 
 A length is a claim, never an allocation: it is checked against `max_frame_size` before a byte of payload is kept, and
-the buffer grows only with bytes that came. Inside a frame the counts of arrays and maps are bounded likewise.
+the buffer grows only with bytes that came. What is in a map is bounded before it is built (msgpack_shape.py).
 Broken framing is final: it is never guessed where the next frame might start.
 """
 
@@ -18,7 +18,14 @@ import msgpack
 
 from nai_trio.errors import LimitExceeded, ProtocolError
 from nai_trio.protocol.decoder import Buffer, Decoder
-from nai_trio.protocol.limits import DEFAULT_MAX_FRAME_SIZE
+from nai_trio.protocol.limits import (
+    DEFAULT_MAX_DEPTH,
+    DEFAULT_MAX_FRAME_SIZE,
+    DEFAULT_MAX_MEMBERS,
+    DEFAULT_MAX_TEXT_SIZE,
+    Limits,
+)
+from nai_trio.protocol.msgpack_shape import ValueShape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Frame", "MsgpackDecoder", "is_map_start"]
 
 _PREFIX = 4
-_SLICE = 64 * 1024
-_MAX_MEMBERS = 1024
-"""The most members of one array or map; the service's maps have up to eight. msgpack allocates what a count claims."""
-
 _UNPACK_ERRORS = (ValueError, TypeError, OverflowError, msgpack.UnpackException)
 """All that msgpack raises on bad input; broken UTF-8, bad keys and depth are ValueErrors, OutOfData is not."""
 
@@ -57,10 +60,22 @@ class MsgpackDecoder:
 
     Args:
         max_frame_size: the most bytes of one map, without its prefix; 64 MiB by default.
+        max_text_size: the most bytes of text in one map.
+        max_members: the most members of one map and of all that is in it, together.
+        max_depth: how deep maps and arrays may be nested; the map itself is one level.
     """
 
-    def __init__(self, *, max_frame_size: int = DEFAULT_MAX_FRAME_SIZE) -> None:
-        self._max_frame_size = max_frame_size
+    def __init__(
+        self,
+        *,
+        max_frame_size: int = DEFAULT_MAX_FRAME_SIZE,
+        max_text_size: int = DEFAULT_MAX_TEXT_SIZE,
+        max_members: int = DEFAULT_MAX_MEMBERS,
+        max_depth: int = DEFAULT_MAX_DEPTH,
+    ) -> None:
+        self._limits = Limits(
+            max_frame_size=max_frame_size, max_text_size=max_text_size, max_members=max_members, max_depth=max_depth
+        )
         self._decoder: FrameDecoder | None = None
 
     @property
@@ -73,7 +88,7 @@ class MsgpackDecoder:
 
         Raises:
             ProtocolError: a frame is not one msgpack map of the length it claims; maps before it were returned first.
-            LimitExceeded: a frame is, or claims to be, larger than `max_frame_size`.
+            LimitExceeded: a frame is, or claims to be, larger than `max_frame_size`, or holds more than it may.
         """
         return [frame.fields for frame in self.feed_frames(data)]
 
@@ -83,7 +98,7 @@ class MsgpackDecoder:
             if not len(data):
                 return []
             kind = BareMapDecoder if is_map_start(data[0]) else PrefixedDecoder
-            self._decoder = kind(self._max_frame_size)
+            self._decoder = kind(self._limits)
         return self._decoder.feed(data)
 
     def raise_fault(self) -> None:
@@ -103,10 +118,11 @@ class MsgpackDecoder:
 
 
 class FrameDecoder(Decoder[Frame]):
-    """What both framings share: the limit, the place in the stream, the unpacking errors."""
+    """What both framings share: the limits, the buffer, the place in the stream, the unpacking and its errors."""
 
-    def __init__(self, max_frame_size: int) -> None:
-        self._max_frame_size = max_frame_size
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._buffer = bytearray()
         self._offset = 0
 
     def close(self) -> None:
@@ -125,8 +141,12 @@ class FrameDecoder(Decoder[Frame]):
         """How many bytes of an unfinished frame are held, and in words how many it needs."""
         raise NotImplementedError
 
-    def _too_large(self, received: str) -> LimitExceeded:
-        return LimitExceeded.of("max_frame_size", self._max_frame_size, received, offset=self._offset)
+    def _unpack(self, start: int, end: int) -> object:
+        with memoryview(self._buffer) as view, view[start:end] as payload:
+            try:
+                return msgpack.unpackb(payload)
+            except _UNPACK_ERRORS as error:
+                raise self._broken(error) from error
 
     def _frame(self, value: object) -> Frame:
         if isinstance(value, dict) and all(isinstance(key, str) for key in value):
@@ -144,15 +164,12 @@ class FrameDecoder(Decoder[Frame]):
 class PrefixedDecoder(FrameDecoder):
     """Maps with a length in front of each."""
 
-    def __init__(self, max_frame_size: int) -> None:
-        super().__init__(max_frame_size)
-        self._buffer = bytearray()
-
     def _parse(self, data: Buffer) -> Iterator[Frame]:
         self._buffer += data
         start = 0
         try:
             while (end := self._frame_end(start)) is not None:
+                self._check_shape(start + _PREFIX, end)
                 yield self._frame(self._unpack(start + _PREFIX, end))
                 self._offset += end - start
                 start = end
@@ -164,17 +181,16 @@ class PrefixedDecoder(FrameDecoder):
         if len(self._buffer) - start < _PREFIX:
             return None
         length = int.from_bytes(self._buffer[start : start + _PREFIX], "big")
-        if length > self._max_frame_size:
-            raise self._too_large(f"a frame that claims {length} bytes")
+        allowed = self._limits.max_frame_size
+        if length > allowed:
+            claim = f"a frame that claims {length} bytes"
+            raise LimitExceeded.of("max_frame_size", allowed, claim, offset=self._offset)
         end = start + _PREFIX + length
         return end if end <= len(self._buffer) else None
 
-    def _unpack(self, start: int, end: int) -> object:
+    def _check_shape(self, start: int, end: int) -> None:
         with memoryview(self._buffer) as view, view[start:end] as payload:
-            try:
-                return msgpack.unpackb(payload, max_array_len=_MAX_MEMBERS, max_map_len=_MAX_MEMBERS)
-            except _UNPACK_ERRORS as error:
-                raise self._broken(error) from error
+            ValueShape(self._limits, offset=self._offset).walk(payload)
 
     def _held(self) -> tuple[int, str]:
         held = len(self._buffer)
@@ -184,39 +200,23 @@ class PrefixedDecoder(FrameDecoder):
 
 
 class BareMapDecoder(FrameDecoder):
-    """Maps one after another, without lengths."""
+    """Maps one after another, without lengths: where one ends is found by walking over it."""
 
-    def __init__(self, max_frame_size: int) -> None:
-        super().__init__(max_frame_size)
-        self._fed = 0
-        # Room to spare: the limit is judged here, exactly, not by msgpack's buffer.
-        self._unpacker = msgpack.Unpacker(
-            max_buffer_size=max_frame_size + 2 * _SLICE, max_array_len=_MAX_MEMBERS, max_map_len=_MAX_MEMBERS
-        )
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        self._shape = ValueShape(limits, offset=0)
 
     def _parse(self, data: Buffer) -> Iterator[Frame]:
-        view = memoryview(data)
-        while view:
-            # Never a byte past the limit, so that what stands behind it cannot change the verdict.
-            room = self._max_frame_size - (self._fed - self._offset)
-            if not room:
-                raise self._too_large("a longer map")
-            piece = view[: min(room, _SLICE)]
-            self._unpacker.feed(piece)
-            self._fed += len(piece)
-            view = view[len(piece) :]
-            yield from self._unpack_all()
+        self._buffer += data
+        while self._buffer and self._is_whole():
+            yield self._frame(self._unpack(0, self._shape.size))
+            self._offset += self._shape.size
+            del self._buffer[: self._shape.size]
+            self._shape = ValueShape(self._limits, offset=self._offset)
 
-    def _unpack_all(self) -> Iterator[Frame]:
-        while True:
-            try:
-                value: object = self._unpacker.unpack()
-            except msgpack.OutOfData:
-                return
-            except _UNPACK_ERRORS as error:
-                raise self._broken(error) from error
-            yield self._frame(value)
-            self._offset = self._unpacker.tell()
+    def _is_whole(self) -> bool:
+        self._shape.walk(self._buffer)
+        return self._shape.whole and self._shape.size <= len(self._buffer)
 
     def _held(self) -> tuple[int, str]:
-        return self._fed - self._offset, "the rest of its map"
+        return len(self._buffer), "the rest of its map"

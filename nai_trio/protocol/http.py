@@ -2,8 +2,10 @@
 
 h11 builds and checks; this file adds what a client of one paid request needs:
 
-- The limit on the head is one verdict for every chunking: h11 is handed at most what is left of the head's budget, so
-  it does not matter how many bytes came with it. Chunk headers and trailers are held to the same limit.
+- The limit on the head is one verdict for every chunking: h11 is handed at most what is left of the head's budget, and
+  nothing that follows it, so it does not matter how many bytes came with it. Chunk headers and trailers are held to the
+  same limit one by one, and to `max_framing_size` in all: else a peer may send megabytes of them for each byte of body.
+- What follows the message is not kept, only that something did.
 - A length beside chunking is the mark of a smuggled response (RFC 9112, 6.3): read as chunked, never reused.
 - A content coding is refused: identity is asked for, because compressed event streams arrive in clumps.
 - End of file before the message's end is `StreamInterrupted`, every other fault is a `ProtocolError`.
@@ -13,7 +15,8 @@ h11 builds and checks; this file adds what a client of one paid request needs:
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 import h11
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["HTTPExchange", "Request", "ResponseHead", "get_request", "json_request"]
+
+_HEAD_END = re.compile(rb"\A\r?\n|\n\r?\n")
+"""A blank line, of which the beginning may have been in the bytes before. h11 takes either kind of line end."""
 
 USER_AGENT = f"nai-trio/{__version__}"
 """Always sent: the service's CDN blocks some libraries' defaults (wire document, section 1)."""
@@ -50,6 +56,9 @@ class Request:
     headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
     body: bytes = attrs.field(default=b"", repr=lambda body: f"<{len(body)} bytes>")
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Request is not pickled or copied: it holds the key")
+
     def to_bytes(self) -> bytes:
         """The request as it goes over the wire.
 
@@ -64,7 +73,7 @@ class ResponseHead:
     """Status line and headers of a response.
 
     Attributes:
-        status: 200 to 599.
+        status: 200 to 599; from a server that knows no better, up to 999.
         reason: the reason phrase, possibly "".
         headers: a mapping in any case.
     """
@@ -121,12 +130,13 @@ class HTTPExchange(Decoder[bytes]):
 
     Args:
         request: what to send.
-        limits: `max_head_size` and `max_body_size` are used here.
+        limits: `max_head_size`, `max_framing_size` and `max_body_size` are used here.
 
     Attributes:
         head: the response's head, once it has come; interim (1xx) responses are passed over.
         ended: whether the whole response has come.
-        delimited: whether the body's end is marked by its length or by chunking, and not by the connection's end.
+        delimited: whether the body's end is marked, by its length, by chunking or by the status, and not by the
+            connection's end.
     """
 
     def __init__(self, request: Request, *, limits: Limits | None = None) -> None:
@@ -137,9 +147,11 @@ class HTTPExchange(Decoder[bytes]):
         self._limits = limits or Limits()
         self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._limits.max_head_size)
         self._head_size = 0
+        self._framing_size = 0
         self._two_lengths = False
         self._body_size = 0
         self._eof = False
+        self._surplus = False
 
     @property
     def reusable(self) -> bool:
@@ -148,8 +160,8 @@ class HTTPExchange(Decoder[bytes]):
         return (
             connection.our_state is h11.DONE
             and connection.their_state is h11.DONE
-            and connection.trailing_data == (b"", False)
-            and not self._two_lengths
+            and not connection.trailing_data[0]
+            and not (self._two_lengths or self._surplus or self._eof)
         )
 
     def require_head(self) -> ResponseHead:
@@ -178,35 +190,46 @@ class HTTPExchange(Decoder[bytes]):
                 raise RuntimeError("bytes after the end of file")
             return
         self._eof = not len(data)
-        rest = bytes(data)
-        while True:
-            rest = self._hand_over(rest)
-            yield from self._pieces()
-            if not rest:
-                break
+        yield from self._walk(memoryview(bytes(data)))
         if self._eof and not self.ended:
             raise self._interrupted()
 
-    def _hand_over(self, data: bytes) -> bytes:
+    def _walk(self, rest: memoryview) -> Iterator[bytes]:
+        while not self.ended:
+            rest = self._hand_over(rest)
+            yield from self._pieces()
+            if not rest:
+                return
+        self._surplus = self._surplus or bool(rest)
+
+    def _hand_over(self, data: memoryview) -> memoryview:
         """Give h11 as much as it may see now; return the rest."""
-        count = len(data) if self.ended else min(len(data), self._room())
+        limit, room = self._room()
+        head_end = _HEAD_END.search(data[:room]) if self.head is None else None
+        count = min(len(data), room) if head_end is None else head_end.end()
         if data and not count:
             part = "response head" if self.head is None else "chunk header or trailer"
-            raise LimitExceeded.of("max_head_size", self._limits.max_head_size, f"a longer {part}")
+            raise LimitExceeded.of(limit, getattr(self._limits, limit), f"a longer {part}")
         if self.head is None:
             self._head_size += count
-        if count or self._eof:
-            self._connection.receive_data(data[:count])
+        else:
+            self._framing_size += count  # until it turns out to be body
+        self._connection.receive_data(data[:count])  # type: ignore[arg-type] # it takes any buffer
         return data[count:]
 
-    def _room(self) -> int:
-        """How many more bytes may be part of something that is not body and not whole yet."""
-        held = self._head_size if self.head is None else len(self._connection.trailing_data[0])
-        return self._limits.max_head_size - held
+    def _room(self) -> tuple[str, int]:
+        """How many more bytes may be part of something that is not body, by the limit that is nearest."""
+        limits = self._limits
+        if self.head is None:
+            return "max_head_size", limits.max_head_size - self._head_size
+        part = limits.max_head_size - len(self._connection.trailing_data[0])
+        total = limits.max_framing_size - self._framing_size
+        return ("max_head_size", part) if part <= total else ("max_framing_size", total)
 
     def _pieces(self) -> Iterator[bytes]:
         for event in self._events():
             if isinstance(event, h11.Data):
+                self._framing_size -= len(event.data)
                 yield from self._body_pieces(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 self.ended = True
@@ -214,11 +237,11 @@ class HTTPExchange(Decoder[bytes]):
                 self._take_head(event)
 
     def _events(self) -> Iterator[h11.Event]:
-        while True:
+        while not self.ended:  # h11 has an error for bytes behind a message that closes its connection
             try:
                 event = self._connection.next_event()
             except h11.RemoteProtocolError as error:
-                raise self._fault_of(error) from error
+                raise self._fault_of(error) from (None if self._eof else error)  # h11's words for an end say nothing
             if not isinstance(event, h11.Event) or isinstance(event, h11.ConnectionClosed):
                 return
             yield event
@@ -240,7 +263,8 @@ class HTTPExchange(Decoder[bytes]):
             headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers),
         )
         chunked, length = self.head.headers.get("transfer-encoding", ""), self.head.headers.get("content-length", "")
-        self.delimited = bool(chunked or length)
+        bodiless = response.status_code in (204, 304) or self._request.method == "HEAD"  # RFC 9112, 6.3
+        self.delimited = bool(chunked or length or bodiless)
         self._two_lengths = bool(chunked and length)
         coding = self.head.headers.get("content-encoding", "").strip().lower()
         if coding not in ("", "identity"):

@@ -19,9 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["Members", "show"]
 
 
+class _Short(reprlib.Repr):
+    """Stops at a depth and a length, where repr would go as deep and as far as the peer likes."""
+
+    def repr_bytes(self, value: bytes, _level: int) -> str:
+        return repr(value) if len(value) <= self.maxother else f"{value[: self.maxother]!r}..."
+
+    def repr_ExtType(self, value: Any, level: int) -> str:  # noqa: N802 - named by the class, msgpack's
+        return f"ExtType(code={value.code}, data={self.repr_bytes(value.data, level)})"
+
+
 def show(value: object) -> str:
     """A value of the peer's for an error: short, and never the cause of another one."""
-    shown = reprlib.repr(value)  # stops at a depth; repr would recurse as deep as the peer likes
+    shown = _Short().repr(value)
     return shown if len(shown) <= 60 else f"{shown[:57]}... ({type(value).__name__})"
 
 
@@ -72,7 +82,7 @@ class Members:
         try:
             return self.fields.pop(name)
         except KeyError:
-            present = ", ".join(sorted(map(repr, self.fields)))[:120] or "no members"
+            present = ", ".join(sorted(map(show, self.fields)))[:120] or "no members"
             raise ProtocolError.mismatch(
                 expected=f"{self._of} with {name!r} ({expected})", received=f"one with {present}", offset=self._offset
             ) from None

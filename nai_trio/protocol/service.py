@@ -112,9 +112,18 @@ class ServiceExchange(Decoder[T_co]):
 
     def attach_evidence(self, error: NovelAIError) -> NovelAIError:
         """Put on an error what is known about this exchange: whether it may be billed, and what had arrived."""
-        unknown = error.billing_unknown if isinstance(error, HTTPStatusError) else True
-        error.attach(billing_unknown=self.billed and unknown, **self._arrived())
+        unknown = self.billed and (error.billing_unknown if isinstance(error, HTTPStatusError) else True)
+        error.attach(billing_unknown=unknown, known=self._known() if unknown else "", **self._arrived())
         return error
+
+    def _known(self) -> str:
+        """What is known of the request, and what is not, in words."""
+        answer = "no answer had begun" if self.status is None else f"answered with {self.status}"
+        return f"known: the request was sent, {answer}{self._progress()}; not known: whether it was billed"
+
+    def _progress(self) -> str:
+        """How far it had come, in words that go on after the answer's status."""
+        return ""
 
     def _arrived(self) -> dict[str, Any]:
         """What an error shall carry besides."""
@@ -175,8 +184,8 @@ class ServiceExchange(Decoder[T_co]):
     def _finish_body(self) -> Iterator[T_co]:
         if self._body is None:
             yield from self._begin_body()
-        if self._body is not None:
-            yield from self._body.finish(delimited=self._http.delimited)
+        assert self._body is not None  # noqa: S101 - it has begun
+        yield from self._body.finish(delimited=self._http.delimited)
 
 
 def _feed(body: Body[T_co], data: bytes) -> Iterator[T_co]:

@@ -19,7 +19,7 @@ import attrs
 
 from nai_trio.errors import LimitExceeded
 from nai_trio.protocol.decoder import Buffer, Decoder
-from nai_trio.protocol.limits import DEFAULT_MAX_EVENT_SIZE
+from nai_trio.protocol.limits import DEFAULT_MAX_EVENT_SIZE, DEFAULT_MAX_FIELD_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,21 +59,25 @@ class SSEDecoder(Decoder[ServerSentEvent]):
 
     Args:
         max_event_size: the most bytes that one event may take: its data lines and the line being read.
+        max_field_size: the most bytes of a line that names the event or its id, which outlives it.
 
     Attributes:
         retry: the last reconnection time the stream gave, in milliseconds, or None.
     """
 
-    def __init__(self, *, max_event_size: int = DEFAULT_MAX_EVENT_SIZE) -> None:
+    def __init__(
+        self, *, max_event_size: int = DEFAULT_MAX_EVENT_SIZE, max_field_size: int = DEFAULT_MAX_FIELD_SIZE
+    ) -> None:
         self.retry: int | None = None
         self._max_event_size = max_event_size
+        self._max_field_size = max_field_size
         self._first_line = True
         self._skip_lf = False
         self._consumed = 0
         self._line = bytearray()
         self._line_offset = 0
         self._last_id = ""
-        self._data: list[bytes] = []
+        self._data: bytes | bytearray | None = None
         self._type = b""
         self._kept = 0
         self._event_offset: int | None = None
@@ -83,21 +87,22 @@ class SSEDecoder(Decoder[ServerSentEvent]):
         """Whether bytes of an event are held that no blank line has finished; the standard drops them at the end."""
         line = self._line.removeprefix(_BOM) if self._first_line else self._line
         in_comment = line.startswith(b":")
-        return bool(self._data or self._type or (line and not in_comment))
+        return bool(self._data is not None or self._type or (line and not in_comment))
 
     def feed(self, data: Buffer) -> list[ServerSentEvent]:
         """Take bytes, cut anywhere, and return the events they complete.
 
         Raises:
-            LimitExceeded: an event is larger than `max_event_size`; events before it were returned first.
+            LimitExceeded: an event is larger than `max_event_size`, or its name or id than `max_field_size`; events
+                before it were returned first.
         """
         return super().feed(data)
 
     def _parse(self, data: Buffer) -> Iterator[ServerSentEvent]:
         for line in self._lines(bytes(data)):
             if not line:
-                if self._data:
-                    yield self._finish_event()
+                if self._data is not None:
+                    yield self._finish_event(self._data)
                 self._start_event()
             else:
                 self._take_field(line)
@@ -131,8 +136,11 @@ class SSEDecoder(Decoder[ServerSentEvent]):
         return int(chunk[0] == _LF)
 
     def _complete_line(self, tail: bytes) -> bytes:
-        line = bytes(self._line) + tail if self._line else tail
-        self._line.clear()
+        line = tail
+        if self._line:
+            self._line += tail
+            line = bytes(self._line)
+            self._line.clear()
         self._check_size(line)
         if self._first_line:
             self._first_line = False
@@ -156,29 +164,46 @@ class SSEDecoder(Decoder[ServerSentEvent]):
         if name and self._event_offset is None:  # a comment is a line without a name
             self._event_offset = self._line_offset
         if name == b"data":
-            self._data.append(line[start:])
+            self._take_data(line[start:])
             self._kept += len(line)
         elif name == b"event":
+            self._check_field(line)
             self._type = line[start:]
         elif name == b"id" and b"\0" not in line:
+            self._check_field(line)
             self._last_id = line[start:].decode("utf-8", "replace")
         elif name == b"retry":
             self._take_retry(line[start:])
+
+    def _check_field(self, line: bytes) -> None:
+        if len(line) > self._max_field_size:
+            received = f"a line of {len(line)}"
+            raise LimitExceeded.of("max_field_size", self._max_field_size, received, offset=self._event_offset_or_here)
+
+    def _take_data(self, value: bytes) -> None:
+        """Keep a data line: the usual single one as it is, several joined, for each alone takes more than its bytes."""
+        if self._data is None:
+            self._data = value
+            return
+        if isinstance(self._data, bytes):
+            self._data = bytearray(self._data)
+        self._data += b"\n"
+        self._data += value
 
     def _take_retry(self, value: bytes) -> None:
         if value.isdigit() and len(value) <= _RETRY_DIGITS:  # bytes.isdigit: ASCII digits only
             self.retry = int(value)
 
     def _start_event(self) -> None:
-        self._data = []
+        self._data = None
         self._type = b""
         self._kept = 0
         self._event_offset = None
 
-    def _finish_event(self) -> ServerSentEvent:
+    def _finish_event(self, data: bytes | bytearray) -> ServerSentEvent:
         return ServerSentEvent(
             event=self._type.decode("utf-8", "replace") or "message",
-            data=self._data[0] if len(self._data) == 1 else b"\n".join(self._data),
+            data=bytes(data),
             id=self._last_id,
             offset=self._event_offset_or_here,
         )

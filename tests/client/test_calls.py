@@ -41,23 +41,9 @@ if TYPE_CHECKING:
 KEY = "pst-not-a-real-key"
 PICTURE = recorded.picture("PNG", 7)
 VIBE = bytes(range(256)) * 3
-ACCOUNT = {
-    "tier": 3,
-    "active": True,
-    "expiresAt": 1790000000,
-    "isGracePeriod": False,
-    "perks": {
-        "maxPriorityActions": 1000,
-        "startPriority": 10,
-        "contextTokens": 8192,
-        "unlimitedMaxPriority": True,
-        "moduleTrainingSteps": 10000,
-    },
-    "trainingStepsLeft": {"fixedTrainingStepsLeft": 9000, "purchasedTrainingSteps": 5},
-}
 ANSWERS = {
     b"/ai/encode-vibe": recorded.response(VIBE, "application/binary", chunk=100),
-    b"/user/subscription": recorded.response(json.dumps(ACCOUNT).encode(), "application/json", chunk=100),
+    b"/user/subscription": recorded.response(json.dumps(recorded.ACCOUNT).encode(), "application/json", chunk=100),
 }
 
 
@@ -233,7 +219,7 @@ async def test_nothing_is_sent_twice_by_default_and_again_when_asked_for(autojum
         with pytest.raises(ServerError):
             await ask_account(client)
     service = Service(refusal(429), refusal(503))
-    async with NovelAI(KEY, transport=MemoryTransport(service), retry=Retry(attempts=3)) as client:
+    async with NovelAI(KEY, transport=MemoryTransport(service), retry=Retry(attempts=3, jitter=0)) as client:
         start = trio.current_time()
         await ask_account(client)
         assert trio.current_time() - start == pytest.approx(2 + 4, abs=0.1)

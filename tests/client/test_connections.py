@@ -168,7 +168,7 @@ async def test_a_stream_that_cannot_tell_is_never_kept() -> None:
 
 async def test_only_so_many_idle_connections_are_kept() -> None:
     service = Counting()
-    limits = Limits(max_idle_connections=2)
+    limits = Limits(max_idle_connections=2, max_concurrent_generations=5)
     async with NovelAI(KEY, transport=MemoryTransport(service), limits=limits) as client:
         async with trio.open_nursery() as nursery:
             for _ in range(5):
@@ -244,7 +244,7 @@ async def test_nothing_is_sent_twice_by_default() -> None:
 
 
 async def test_what_cannot_have_been_billed_is_sent_again_when_asked_for(autojump_clock: object) -> None:
-    async with NovelAI(KEY, transport=refusing(429, 503), retry=Retry(attempts=3)) as client:
+    async with NovelAI(KEY, transport=refusing(429, 503), retry=Retry(attempts=3, jitter=0)) as client:
         start = trio.current_time()
         await client.image.generate(recorded.params())
         assert trio.current_time() - start == pytest.approx(2 + 4, abs=0.1)

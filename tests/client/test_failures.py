@@ -103,6 +103,10 @@ async def test_a_cut_stream_carries_what_arrived(framing: Literal["chunked", "le
     assert error.billing_unknown
     assert [final.samp_ix for final in error.finals] == [0]
     assert [(preview.samp_ix, preview.step_ix) for preview in error.previews] == [(0, 2), (1, 2)]
+    assert str(error).endswith(
+        " (known: the request was sent, answered with 200, 1 of 2 pictures finished, previews of 2;"
+        " not known: whether it was billed)"
+    )
     assert len(chunks) == 7
 
 
@@ -205,6 +209,11 @@ async def test_silence_ends_in_our_timeout(
     assert trio.current_time() - start == pytest.approx(seconds, abs=1)
     assert error.billing_unknown
     assert len(error.previews) == (sent == "preview")
+    assert "not known: whether it was billed" in str(error)
+    progress = (
+        "no answer had begun" if sent == "nothing" else f"0 of 1 pictures finished, previews of {sent == 'preview':d}"
+    )
+    assert progress in str(error)
 
 
 async def test_a_slow_reader_never_times_its_own_stream_out(autojump_clock: object) -> None:

@@ -14,6 +14,7 @@ from scripted import ScriptedTransport, answering, read_request
 from nai_trio import (
     HTTPStatusError,
     InvalidParamsError,
+    Limits,
     NetworkError,
     NetworkTimeout,
     NovelAI,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from nai_trio.transport import Origin
 
 KEY = "pst-not-a-real-key"
+AT_ONCE = Limits(max_concurrent_generations=4)
 RESPONSE = recorded.stream_response("msgpack")
 EMPTY_STREAM = recorded.response(b"", "text/event-stream").removesuffix(b"0\r\n\r\n")
 HEARTBEAT = b"3\r\n:\n\n\r\n"
@@ -266,7 +268,7 @@ async def test_one_stream_that_fails_to_close_keeps_neither_the_others_nor_the_t
 
     service = Service()
     transport = Counted(service, ClosingFails)
-    client = NovelAI(KEY, transport=transport)
+    client = NovelAI(KEY, transport=transport, limits=AT_ONCE)
     with pytest.raises(ValueError, match="odd close") as caught:
         async with client:
             async with trio.open_nursery() as nursery:
@@ -281,7 +283,7 @@ async def test_one_stream_that_fails_to_close_keeps_neither_the_others_nor_the_t
 
 async def test_a_stream_that_cannot_tell_does_not_push_a_kept_one_out() -> None:
     service = Service()
-    async with NovelAI(KEY, transport=Wrapping(service, None, Wrapped)) as client:
+    async with NovelAI(KEY, transport=Wrapping(service, None, Wrapped), limits=AT_ONCE) as client:
         async with (
             client.image.generate_stream(recorded.params(), stream="msgpack") as kept,
             client.image.generate_stream(recorded.params(), stream="msgpack") as mute,
@@ -300,8 +302,8 @@ async def test_a_stream_that_cannot_tell_does_not_push_a_kept_one_out() -> None:
 async def test_kept_connections_that_have_expired_are_closed_also_where_a_newer_one_serves(
     autojump_clock: object,
 ) -> None:
-    service = Service()
-    async with NovelAI(KEY, transport=MemoryTransport(service), timeouts=Timeouts(keep_alive=30)) as client:
+    service, timeouts = Service(), Timeouts(keep_alive=30)
+    async with NovelAI(KEY, transport=MemoryTransport(service), timeouts=timeouts, limits=AT_ONCE) as client:
         async with trio.open_nursery() as nursery:
             for _ in range(4):
                 nursery.start_soon(client.image.generate, recorded.params())

@@ -19,24 +19,11 @@ if TYPE_CHECKING:
 
 KEY = "pst-not-a-real-key"
 PICTURE = recorded.picture("PNG", 7)
-ACCOUNT = {
-    "tier": 3,
-    "active": True,
-    "expiresAt": 1790000000,
-    "isGracePeriod": False,
-    "perks": {
-        "maxPriorityActions": 1000,
-        "startPriority": 10,
-        "contextTokens": 8192,
-        "unlimitedMaxPriority": True,
-        "moduleTrainingSteps": 10000,
-    },
-    "trainingStepsLeft": {"fixedTrainingStepsLeft": 9000, "purchasedTrainingSteps": 5},
-}
+ACCOUNT = json.dumps(recorded.ACCOUNT).encode()
 ANSWERS = {
     b"/ai/encode-vibe": recorded.response(b"token", "application/binary", framing="length"),
     b"/ai/generate-image-stream": recorded.stream_response("msgpack"),
-    b"/user/subscription": recorded.response(json.dumps(ACCOUNT).encode(), "application/json", framing="length"),
+    b"/user/subscription": recorded.response(ACCOUNT, "application/json", framing="length"),
 }
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from nai_trio.transports import MemoryStream
 
+pytestmark = pytest.mark.usefixtures("fresh_looks")
+
 KEY = "pst-not-a-real-key"
 BASE = "https://localhost"
 RESPONSE = recorded.stream_response("msgpack")

@@ -17,6 +17,7 @@ from nai_trio import (
     HTTPStatusError,
     ImageParams,
     LimitExceeded,
+    Limits,
     NetworkTimeout,
     NovelAI,
     NovelAIError,
@@ -170,10 +171,11 @@ async def test_a_wrong_key_an_empty_account_and_a_busy_one_are_told_apart() -> N
         async with NovelAI(KEY, transport=emulator.transport()) as client:
             with pytest.raises(expected):
                 await stream_all(client)
-    async with NovelAI(KEY, transport=slow.transport()) as client:
+    limits = Limits(max_concurrent_generations=2)
+    async with NovelAI(KEY, transport=slow.transport(), limits=limits) as client:
         async with client.image.generate_stream(PARAMS) as stream:
             await anext(stream)
-            with pytest.raises(ConcurrencyLockedError, match="locked") as caught:
+            with pytest.raises(ConcurrencyLockedError, match="Concurrent generation is locked") as caught:
                 await stream_all(client)
             assert caught.value.retry_after is None
             async for _ in stream:

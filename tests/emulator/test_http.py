@@ -192,6 +192,19 @@ async def test_bad_http_is_refused_and_closed(data: bytes, status: int) -> None:
     assert emulator.connections == 0
 
 
+async def test_a_body_beyond_the_bound_is_refused_as_soon_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nai_trio.emulator.http.MAX_BODY", 1000)
+    framing = b"content-length: 5000\r\nauthorization: Bearer pst-not-a-real-key\r\n\r\n"
+    answer = await talk(Emulator(), HEAD + framing + bytes(1001))
+    assert statuses(answer) == [413]
+    assert b"Request body is too large" in answer
+
+
+async def test_a_target_that_is_no_path_is_not_found() -> None:
+    request = b"GET //[ HTTP/1.1\r\nhost: x\r\nauthorization: Bearer pst-not-a-real-key\r\n\r\n"
+    assert statuses(await talk(Emulator(), request)) == [404]
+
+
 async def test_leaving_in_the_middle_of_a_request_is_survived() -> None:
     emulator = Emulator()
     for part in (b"", b"PO", HEAD, HEAD + b"content-length: 10\r\n\r\n123"):
@@ -342,3 +355,39 @@ async def test_bad_http_over_a_real_socket_is_answered_before_the_close() -> Non
         await stream.send_all(b"GET / HTTP/1.1\r\nhost: x\r\nlong: " + b"a" * 300_000)
         answer = await everything(stream)
     assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+async def test_an_idle_connection_is_closed_after_its_time_and_not_before(
+    connect: Connect, request_body: Body, autojump_clock: trio.testing.MockClock
+) -> None:
+    emulator = Emulator(keep_alive=5.0, step_delay=100.0)
+    async with connect(emulator) as peer:
+        await trio.sleep(1000)  # before the first request it may take its time
+        for _ in range(2):
+            assert (await peer.ask()).status == 200
+            await trio.sleep(4.9)
+        assert emulator.connections == 1
+        await trio.sleep(0.2)
+        assert emulator.connections == 0
+        assert await peer.stream.receive_some(1) == b""
+
+
+async def test_a_request_that_has_begun_is_waited_for(autojump_clock: trio.testing.MockClock) -> None:
+    emulator = Emulator(keep_alive=5.0)
+    ours, theirs = trio.testing.memory_stream_pair()
+    get = b"GET /user/subscription HTTP/1.1\r\nhost: x\r\nauthorization: Bearer pst-not-a-real-key\r\n\r\n"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(emulator.serve, theirs)
+        await ours.send_all(get + get[:10])
+        await trio.sleep(60)
+        await ours.send_all(get[10:] + get[:1])
+        await trio.sleep(60)
+        await ours.send_all(get[1:])
+        assert statuses(await everything(ours)) == [200, 200, 200]
+    assert trio.current_time() == pytest.approx(125.0)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan")], ids=repr)
+def test_an_idle_time_is_more_than_none(seconds: float) -> None:
+    with pytest.raises(ValueError, match="keep_alive: expected seconds greater than 0, or None, got"):
+        Emulator(keep_alive=seconds)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nai_trio.emulator.checks import refusal
-from nai_trio.emulator.inputs import MAX_PIXELS, UnreadablePictureError, open_picture
+from nai_trio.emulator.inputs import MAX_PIXELS, UnreadablePictureError, decode_picture, open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,3 +142,15 @@ def test_any_bytes_are_judged_without_raising(data: bytes) -> None:
     refused = refusal(request)
     assert refused is not None
     assert refused.message.startswith(("Validation error: image is ", "Validation error: image is required"))
+
+
+def test_a_picture_is_decoded_or_refused_in_words(picture_text: PictureText) -> None:
+    grey = Image.new("I;16", (2, 1))
+    grey.putpixel((0, 0), 0x8000)
+    read = decode_picture(picture_text(grey))
+    assert read.mode == "RGBA"
+    assert [read.getpixel((x, 0)) for x in (0, 1)] == [(128, 128, 128, 255), (0, 0, 0, 255)]
+    with pytest.raises(UnreadablePictureError, match="is not base64"):
+        decode_picture("no base64!")
+    with pytest.raises(UnreadablePictureError, match="is not a readable PNG, JPEG or WebP picture"):
+        decode_picture("AAAA")

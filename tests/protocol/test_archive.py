@@ -92,6 +92,15 @@ def test_the_count_of_pictures_is_limited_exactly() -> None:
     assert (caught.value.limit, caught.value.allowed) == ("max_images", 4)
 
 
+def test_a_directory_of_thousands_is_refused_before_it_is_read() -> None:
+    """zipfile would build a record of each entry: of the two million that fit into an answer, a gigabyte."""
+    folders = {f"{index}/": b"" for index in range(1000)}
+    assert len(unzip(zipped({**folders, "a.png": PNG}), max_images=1)) == 1
+    with pytest.raises(LimitExceeded, match="thousands of entries") as caught:
+        unzip(zipped({**folders, "one-more/": b"", "a.png": PNG}), max_images=1)
+    assert (caught.value.limit, caught.value.allowed) == ("max_images", 1)
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED], ids=["deflated", "stored"])
 def test_a_pictures_size_is_limited_exactly(method: int) -> None:
     archive = zipped({"a.png": PNG}, method=method)
@@ -198,6 +207,6 @@ def test_a_directory_entry_without_a_name_is_no_crash() -> None:
 
 def test_all_pictures_together_are_bounded_too() -> None:
     archive = zipped({"a.png": bytes(600), "b.png": bytes(600)})
-    with pytest.raises(LimitExceeded, match="max_body_size"):
-        unzip(archive, max_body_size=1199)
-    assert len(unzip(archive, max_body_size=1200)) == 2
+    with pytest.raises(LimitExceeded, match="max_answer_size"):
+        unzip(archive, max_answer_size=1199)
+    assert len(unzip(archive, max_answer_size=1200)) == 2

@@ -182,10 +182,12 @@ def test_a_bare_picture_has_the_pictures_limit() -> None:
         assert (chunks, error.limit) == ([], "max_image_size")
 
 
-def test_a_zip_has_the_bodys_limit() -> None:
-    for chunks, error in both_cuts(head(200, "application/zip"), ZIP, limits=Limits(max_body_size=len(ZIP) - 1)):
-        assert isinstance(error, LimitExceeded)
-        assert (chunks, error.limit) == ([], "max_body_size")
+def test_an_answer_that_is_read_whole_has_a_limit_of_its_own() -> None:
+    for content_type, content in (("application/zip", ZIP), ("application/json", b'{"message":"no"}')):
+        limits = Limits(max_answer_size=len(content) - 1)
+        for chunks, error in both_cuts(head(200, content_type), content, limits=limits):
+            assert isinstance(error, LimitExceeded)
+            assert (chunks, error.limit) == ([], "max_answer_size")
 
 
 CONTRADICTIONS = {
@@ -295,10 +297,10 @@ def test_a_stream_that_ends_inside_an_event_or_frame_is_interrupted_behind_what_
         (b'data: {"sigma": NaN}\n\n', "an event whose data is JSON"),
         (b'data: {"sigma": -Infinity}\n\n', "an event whose data is JSON"),
         (b'data: {"gen_id": ' + b"9" * 5000 + b"}\n\n", "an event whose data is JSON"),
-        (b"data: " + b"[" * 100_000 + b"\n\n", "an event whose data is JSON"),
-        (b"data: " + b"[" * 900 + b"]" * 900 + b"\n\n", "an event whose data is a JSON object"),
+        (b"data: " + b"[" * 32 + b"\n\n", "an event whose data is JSON"),
+        (b"data: " + b"[" * 32 + b"]" * 32 + b"\n\n", "an event whose data is a JSON object"),
         (b'event: final\ndata: {"event_type":"intermediate"}\n\n', "data of event type 'final'"),
-        (b'event: final\ndata: {"event_type":' + b"[" * 900 + b"]" * 900 + b"}\n\n", "data of event type 'final'"),
+        (b'event: final\ndata: {"event_type":' + b"[" * 31 + b"]" * 31 + b"}\n\n", "data of event type 'final'"),
         (b'data: {"a":1}\n\n', "an event with 'event_type'"),
         (sse({**PREVIEW, "sigma": float("1e308")}).replace(b"1e+308", b"1e999"), "'sigma' is a finite number"),
     ],
@@ -466,3 +468,14 @@ def test_an_open_body_says_whether_it_carries_pictures(
     events = EventReader(steps=1, n_samples=1)
     body = open_body(head(status, content_type), content[: bytes_to_see(content)], events=events, limits=Limits())
     assert body.carries_answer is expected
+
+
+@pytest.mark.parametrize("content", [SSE, FRAMES, BARE], ids=["sse", "frames", "bare maps"])
+def test_events_are_counted_and_one_too_many_comes_behind_those_before_it(content: bytes) -> None:
+    kind = "text/event-stream" if content is SSE else "application/msgpack"
+    whole, error = read(head(content_type=kind), content, limits=Limits(max_events=2))
+    assert (len(whole), error) == (2, None)
+    some, error = read(head(content_type=kind), content, limits=Limits(max_events=1))
+    assert some == whole[:1]
+    assert isinstance(error, LimitExceeded)
+    assert (error.limit, error.allowed) == ("max_events", 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -39,22 +38,7 @@ if TYPE_CHECKING:
 KEY = "pst-not-a-real-key"
 VIBE = bytes(range(256)) * 3
 PICTURE = recorded.picture("PNG", 7)
-ACCOUNT = json.dumps(
-    {
-        "tier": 3,
-        "active": True,
-        "expiresAt": 1790000000,
-        "isGracePeriod": False,
-        "perks": {
-            "maxPriorityActions": 1000,
-            "startPriority": 10,
-            "contextTokens": 8192,
-            "unlimitedMaxPriority": True,
-            "moduleTrainingSteps": 10000,
-        },
-        "trainingStepsLeft": {"fixedTrainingStepsLeft": 9000, "purchasedTrainingSteps": 5},
-    }
-).encode()
+ACCOUNT = json.dumps(recorded.ACCOUNT).encode()
 
 
 def vibe_call(limits: Limits | None = None) -> CallExchange[bytes]:
@@ -110,22 +94,6 @@ def sent(call: CallExchange[Any]) -> tuple[h11.Request, bytes]:
     assert isinstance(head, h11.Request)
     data = server.next_event()
     return head, bytes(data.data) if isinstance(data, h11.Data) else b""
-
-
-def test_a_vibes_request_is_a_post_of_json() -> None:
-    head, body = sent(vibe_call())
-    assert (head.method, head.target) == (b"POST", b"/ai/encode-vibe")
-    assert dict(head.headers)[b"authorization"] == f"Bearer {KEY}".encode()
-    assert json.loads(body) == {
-        "image": base64.b64encode(PICTURE).decode(),
-        "information_extracted": 0.7,
-        "model": "nai-diffusion-4-5-full",
-    }
-
-
-@pytest.mark.parametrize(("level", "written"), [(1, b":1,"), (1.0, b":1,"), (0.01, b":0.01,")])
-def test_a_whole_share_of_information_is_written_as_an_integer(level: float, written: bytes) -> None:
-    assert written in encode_vibe_body(b"x", model="m", information_extracted=level)
 
 
 def test_an_accounts_request_is_a_get_without_a_body() -> None:
@@ -234,43 +202,6 @@ def test_the_limit_is_exact_in_every_cut(make: Any, respond: Any, answer: object
         assert (error.limit, error.allowed) == ("max_call_size", size - 1)
 
 
-@pytest.mark.parametrize(
-    ("content", "media_type", "words"),
-    [
-        (b"", "application/binary", "an empty body"),
-        (b'{"statusCode":500,"message":"try later"}', "application/json", "try later"),
-        (b"<html><title>Just a moment</title></html>", "text/html; charset=utf-8", "Just a moment"),
-        (PICTURE, "image/png", "image/png"),
-        (b'{"statusCode":500,"message":"try later"}\n', "", "try later"),
-        (b'{"statusCode":500,"message":"try later"}', "binary/octet-stream", "try later"),
-        (b"\n<!DOCTYPE html><title>Just a moment</title>", "application/binary", "Just a moment"),
-        (b"<HTML><title>Just a moment</title>", "", "Just a moment"),
-    ],
-)
-def test_what_is_no_vibe_is_refused_with_what_came(content: bytes, media_type: str, words: str) -> None:
-    error = drive(vibe_call(), [vibe_response(content, media_type)])
-    assert type(error) is ProtocolError
-    assert error.expected == "the bytes of an encoded vibe (application/binary)"
-    assert words in error.received
-    assert error.billing_unknown
-
-
-@pytest.mark.parametrize(
-    "media_type", ["application/binary", "Application/Octet-Stream; x=y", "binary/octet-stream", ""]
-)
-def test_a_vibe_comes_as_any_kind_of_bytes(media_type: str) -> None:
-    call = vibe_call()
-    assert drive(call, [vibe_response(media_type=media_type)]) is None
-    assert call.answer == VIBE
-
-
-@pytest.mark.parametrize("content", [b"{}\0\1", b"<", b"[1]", b"7", b'{"a":1', b"\xff\xfe{\0}\0\0"])
-def test_bytes_that_only_begin_as_words_do_are_a_vibe_all_the_same(content: bytes) -> None:
-    call = vibe_call()
-    assert drive(call, [vibe_response(content)]) is None
-    assert call.answer == content
-
-
 def test_a_call_reads_whatever_the_caller_wants() -> None:
     request: Request = vibe_call()._http._request
     call = CallExchange(request, read=lambda head, body: (head.headers["content-type"], len(body)))
@@ -311,3 +242,12 @@ def test_any_damage_gives_the_answer_or_one_of_our_errors(
 def test_any_bytes_under_a_good_head_end_in_one_of_our_errors(content: bytes) -> None:
     error = drive(account_call(), [account_response(content)])
     assert type(error) is ProtocolError
+
+
+@pytest.mark.parametrize(("status", "accepted"), [(200, True), (201, True), (300, False), (402, False)])
+def test_the_head_alone_tells_whether_the_call_was_accepted(status: int, accepted: bool) -> None:
+    call = vibe_call()
+    call.data_to_send()
+    assert not call.accepted
+    assert call.receive_data(b"HTTP/1.1 %d Words\r\nContent-Length: 100\r\n\r\n" % status) == []
+    assert (call.status, call.accepted, call.complete) == (status, accepted, False)

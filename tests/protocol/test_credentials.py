@@ -80,3 +80,8 @@ def test_any_text_is_a_key_of_printable_ascii_or_refused(text: str) -> None:
         assert text.isascii()
         assert text.isprintable()
         assert " " not in text
+
+
+def test_a_key_does_not_give_its_state_away() -> None:
+    with pytest.raises(TypeError, match="not pickled"):
+        APIKey(KEY).__getstate__()

@@ -1,15 +1,18 @@
-"""Msgpack frames: byte for byte as the service sends them, in every cut, and whatever else may come."""
+"""Msgpack frames as the service sends them, and what `MsgpackDecoder` promises: limits, faults, buffers, memory.
+
+The specification's formats are held by tests/conformance/test_msgpack_specification.py.
+"""
 
 from __future__ import annotations
 
 import gc
 import struct
 import tracemalloc
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgpack
 import pytest
+from cuttings import cuttings, split_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +20,7 @@ from nai_trio import LimitExceeded, NovelAIError, ProtocolError
 from nai_trio.protocol import Frame, MsgpackDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 JPEG = b"\xff\xd8\xff\xe0" + b"j" * 300
 PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 70_000
@@ -52,13 +55,6 @@ def drive(decoder: MsgpackDecoder, pieces: Iterable[bytes]) -> tuple[list[dict[s
     return maps, raised
 
 
-def cuttings(stream: bytes) -> Iterator[list[bytes]]:
-    yield [stream]
-    yield [stream[i : i + 1] for i in range(len(stream))]
-    for place in range(1, len(stream)):
-        yield [stream[:place], stream[place:]]
-
-
 def verdict(fault: NovelAIError | None) -> tuple[object, ...]:
     offset = fault.offset if isinstance(fault, ProtocolError) else None
     return type(fault), str(fault), offset
@@ -82,12 +78,6 @@ def test_both_framings_read_the_same_in_every_cut(frame: Any) -> None:
         assert drive(MsgpackDecoder(), pieces) == (expected, None)
 
 
-@pytest.mark.parametrize("first", [b"\x81\xa1a\x01", b"\xde\x00\x01\xa1a\x01", b"\xdf\x00\x00\x00\x01\xa1a\x01"])
-def test_a_bare_map_of_any_width_is_told_by_its_first_byte(first: bytes) -> None:
-    for pieces in cuttings(first + b"\x81\xa1b\x02"):
-        assert drive(MsgpackDecoder(), pieces) == ([{"a": 1}, {"b": 2}], None)
-
-
 def test_feed_frames_tells_where_each_frame_stands() -> None:
     small = b"\x81\xa1a\x01"
     prefixed = MsgpackDecoder().feed_frames(framed(small) + framed(PREVIEW_MAP) + framed(small))
@@ -107,84 +97,6 @@ def test_large_frames_that_cross_the_decoders_own_slices() -> None:
 
 GOOD = {"a": 1}
 GOOD_MAP = b"\x81\xa1a\x01"
-
-# Each: the payload of a frame that follows a good one.
-BROKEN_PAYLOADS = {
-    "length zero": b"",
-    "length too short": GOOD_MAP[:-1],
-    "bytes behind the map": GOOD_MAP + b"\x01",
-    "two maps": GOOD_MAP * 2,
-    "nil": b"\xc0",
-    "an integer": b"\x01",
-    "text": b"\xa1a",
-    "an array": b"\x91\x81\xa1a\x01",
-    "integer keys": b"\x81\x01\x01",
-    "bytes keys": b"\x81\xc4\x01a\x01",
-    "nil keys": b"\x81\xc0\x01",
-    "array keys": b"\x81\x91\x01\x01",
-    "map keys": b"\x81\x80\x01",
-    "a reserved byte": b"\x81\xa1a\xc1",
-    "broken UTF-8 in a value": b"\x81\xa1a\xa1\xff",
-    "broken UTF-8 in a key": b"\x81\xa1\xff\x01",
-    "array32 of 2**32 - 1": b"\x81\xa1a\xdd\xff\xff\xff\xff",
-    "map32 of 2**32 - 1": b"\xdf\xff\xff\xff\xff",
-    "array over the member bound": b"\x81\xa1a\xdc\x04\x01" + b"\x01" * 1025,
-    "map over the member bound": b"\xde\x04\x01" + b"\xa1a\x01" * 1025,
-    "bin32 of 4 GiB": b"\x81\xa1a\xc6\xff\xff\xff\xff",
-    "str32 of 4 GiB": b"\x81\xa1a\xdb\xff\xff\xff\xff",
-    "nested too deep": b"\x81\xa1a" + b"\x91" * 5000 + b"\x01",
-    "a broken timestamp": b"\x81\xa1a\xd7\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-}
-
-
-@pytest.mark.parametrize("payload", BROKEN_PAYLOADS.values(), ids=list(BROKEN_PAYLOADS))
-def test_a_broken_frame_is_one_error_after_the_good_ones(payload: bytes) -> None:
-    stream = framed(GOOD_MAP) + framed(payload) + framed(GOOD_MAP)
-    cuts = cuttings(stream) if len(stream) < 60 else [[stream], [stream[i : i + 7] for i in range(0, len(stream), 7)]]
-    verdicts = set()
-    for pieces in cuts:
-        maps, fault = drive(MsgpackDecoder(), pieces)
-        assert maps == [GOOD]
-        assert isinstance(fault, ProtocolError)
-        assert fault.offset == 8
-        assert fault.expected
-        assert fault.received
-        verdicts.add(verdict(fault))
-    assert len(verdicts) == 1
-
-
-# What a bare stream cannot show: frames have no length there, so a short one only waits for the rest.
-PREFIXED_ONLY = {"length zero", "length too short", "bytes behind the map", "two maps", "bin32 of 4 GiB"}
-PREFIXED_ONLY |= {"str32 of 4 GiB"}
-
-
-@pytest.mark.parametrize("name", [name for name in BROKEN_PAYLOADS if name not in PREFIXED_ONLY])
-def test_a_broken_bare_map_is_one_error_after_the_good_ones(name: str) -> None:
-    stream = GOOD_MAP + BROKEN_PAYLOADS[name] + GOOD_MAP
-    cuts = cuttings(stream) if len(stream) < 60 else [[stream], [stream[i : i + 7] for i in range(0, len(stream), 7)]]
-    verdicts = set()
-    for pieces in cuts:
-        maps, fault = drive(MsgpackDecoder(), pieces)
-        assert maps == [GOOD]
-        assert isinstance(fault, ProtocolError)
-        assert fault.offset == 4
-        verdicts.add(verdict(fault))
-    assert len(verdicts) == 1
-
-
-def test_nil_is_named_as_what_it_is() -> None:
-    for stream in (framed(b"\xc0"), GOOD_MAP + b"\xc0"):
-        _, fault = drive(MsgpackDecoder(), [stream])
-        assert isinstance(fault, ProtocolError)
-        assert (fault.expected, fault.received) == ("a msgpack map with text keys", "NoneType")
-
-
-def test_the_members_a_frame_may_have_are_read_up_to_the_bound() -> None:
-    payload = msgpack.packb({"a": [1] * 1024, "b": {str(i): i for i in range(1024)}})
-    for stream in (framed(payload), payload):
-        maps, fault = drive(MsgpackDecoder(), [stream])
-        assert fault is None
-        assert [len(maps[0]["a"]), len(maps[0]["b"])] == [1024, 1024]
 
 
 def test_after_a_fault_every_call_raises_the_same_error() -> None:
@@ -221,12 +133,14 @@ def test_what_stands_behind_the_limit_of_a_bare_map_does_not_change_the_verdict(
     assert isinstance(faults[0], LimitExceeded)
 
 
-def test_an_unfinished_bare_map_at_the_limit_waits_and_one_over_is_refused() -> None:
-    stream = b"\x81\xa1a\xc6\xff\xff\xff\xff" + b"x" * 92
+def test_a_bare_map_that_claims_as_much_as_the_limit_waits_and_one_over_is_refused() -> None:
+    start = b"\x81\xa1a\xc6"
     decoder = MsgpackDecoder(max_frame_size=100)
-    assert decoder.feed(stream) == []
-    with pytest.raises(LimitExceeded):
-        decoder.feed(b"x")
+    assert decoder.feed(start + struct.pack(">I", 92) + b"x" * 91) == []
+    assert decoder.feed(b"x") == [{"a": b"x" * 92}]
+    for claim in (93, 0xFFFFFFFF):
+        with pytest.raises(LimitExceeded, match="max_frame_size"):
+            MsgpackDecoder(max_frame_size=100).feed(start + struct.pack(">I", claim))
 
 
 @pytest.mark.parametrize("claim", [64 * 1024 * 1024 + 1, 0x7FFFFFFF])
@@ -300,11 +214,6 @@ def test_any_buffer_is_taken_and_may_be_reused_at_once(wrap: type, frame: Any) -
     assert fields == PREVIEW
 
 
-def split_at(stream: bytes, places: Iterable[int]) -> list[bytes]:
-    edges = [0, *sorted(place % (len(stream) + 1) for place in places), len(stream)]
-    return [stream[start:end] for start, end in pairwise(edges)]
-
-
 texts = st.text(max_size=5)
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | texts | st.binary(),
@@ -338,3 +247,9 @@ def test_any_bytes_give_maps_or_one_of_our_errors_in_any_cut(stream: bytes, cuts
     assert all(type(key) is str for fields in maps for key in fields)
     assert verdict(fault) == verdict(whole_fault)
     assert fault is None or isinstance(fault, ProtocolError)
+
+
+def test_before_the_first_byte_there_is_no_fault_and_no_end_that_is_too_early() -> None:
+    decoder = MsgpackDecoder()
+    assert (decoder.feed(b""), decoder.fault) == ([], None)
+    decoder.raise_fault()

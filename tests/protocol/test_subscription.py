@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nai_trio import ProtocolError, Subscription
-from nai_trio.protocol import parse_subscription
+from nai_trio.protocol import parse_subscription, subscription_call
 from nai_trio.protocol.subscription import Perks, TrainingSteps, Usage
 
 CAPTURED: dict[str, Any] = {
@@ -163,7 +163,6 @@ def test_a_number_is_no_flag_and_a_flag_no_number(flag: str) -> None:
         (b'{"tier":3', "b'{"),
         (b'{"tier":3} x', "Extra data"),
         (b"\xff\xfe\xfd", "codec"),
-        (b"[" * 100_000, "nested too deeply"),
     ],
 )
 def test_what_is_no_json_object_is_no_subscription(body: bytes, received: str) -> None:
@@ -197,3 +196,15 @@ def test_any_value_for_any_member_is_read_or_a_protocol_error(path: tuple[str, .
     else:
         assert isinstance(read.anlas, int)
         assert read.tier_name
+
+
+@pytest.mark.parametrize("prefix", ["", "/novelai"])
+def test_the_call_asks_under_the_services_path_and_reads_the_answer(prefix: str) -> None:
+    call = subscription_call(api_key="pst-not-a-real-key", host="api.example", path_prefix=prefix)
+    request = call.data_to_send()
+    assert request.startswith(f"GET {prefix}/user/subscription HTTP/1.1\r\nHost: api.example\r\n".encode())
+    assert b"Bearer pst-not-a-real-key\r\n" in request
+    body = json.dumps(CAPTURED).encode()
+    [answer] = call.receive_data(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    assert answer == call.answer == parse(CAPTURED)
+    assert not call.billed

@@ -21,10 +21,33 @@ GEN_ID = 2807180
 SIGMAS = (20000, 14.5, 0.3121)
 
 
+ACCOUNT: dict[str, Any] = {
+    "tier": 3,
+    "active": True,
+    "expiresAt": 1790000000,
+    "isGracePeriod": False,
+    "perks": {
+        "maxPriorityActions": 1000,
+        "startPriority": 10,
+        "contextTokens": 8192,
+        "unlimitedMaxPriority": True,
+        "moduleTrainingSteps": 10000,
+    },
+    "trainingStepsLeft": {"fixedTrainingStepsLeft": 9000, "purchasedTrainingSteps": 5},
+}
+"""An account as the service answers it (wire document, section 9); without `usage`, which only Opus has."""
+
+
 def params(**changes: Any) -> ImageParams:
     """Parameters that ask for what `events` has."""
     fields: dict[str, Any] = {"prompt": "1girl, cat ears", "size": (64, 64), "steps": STEPS, "seed": 7}
     return ImageParams(**{**fields, **changes})
+
+
+def seed_of(body: bytes) -> int:
+    """The seed that a request asks for."""
+    seed: int = json.loads(body)["parameters"]["seed"]
+    return seed
 
 
 @cache

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from programs import Running, Start
 
-pytestmark = pytest.mark.needs("nginx")
+pytestmark = [pytest.mark.needs("nginx"), pytest.mark.usefixtures("fresh_looks")]
 
 FORMS = {
     "unbuffered": "proxy_http_version 1.1; proxy_buffering off;",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from conftest import Certificates
 
+pytestmark = pytest.mark.usefixtures("fresh_looks")
+
 HOST = "service.example"
 
 
@@ -75,17 +77,36 @@ async def test_a_connection_resumes_while_the_first_one_is_open(
     assert not first.tls.session_reused
 
 
-async def test_a_ticket_is_used_once_and_an_older_session_again(
+async def test_one_session_serves_several_connections_at_once(
     certificates: Certificates, version: ssl.TLSVersion
 ) -> None:
     peer = Peer(certificates, version)
     await peer.open()
-    second, third = await peer.open(greeted=False), await peer.open(greeted=False)
-    assert second.tls.session_reused
-    assert third.tls.session_reused == (version is ssl.TLSVersion.TLSv1_2)
-    await second.aclose()  # what it has is the ticket that it used
-    fourth = await peer.open()
-    assert fourth.tls.session_reused == (version is ssl.TLSVersion.TLSv1_2)
+    streams = [await peer.open() for _ in range(3)]
+    assert all(stream.tls.session_reused for stream in streams)
+
+
+async def test_the_session_is_looked_at_once_and_never_of_a_connection_that_resumed(
+    certificates: Certificates, version: ssl.TLSVersion
+) -> None:
+    peer, kept = Peer(certificates, version), []
+    keep = peer.sessions.keep
+    peer.sessions.keep = lambda *given: (kept.append(given), keep(*given))  # type: ignore[method-assign]
+    for _ in range(4):
+        await peer.reused()
+    assert len(kept) == 1
+
+
+async def test_where_a_look_loses_memory_there_are_only_so_many(
+    certificates: Certificates, version: ssl.TLSVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nai_trio.transports.tls_sessions.LOOKING_LOSES", True)
+    monkeypatch.setattr("nai_trio.transports.tls_sessions.MOST_LOOKS", 2)
+    peers = [Peer(certificates, version) for _ in range(3)]
+    assert [await peer.reused() for peer in peers] == [False] * 3
+    assert [await peer.reused() for peer in peers] == [True, True, False], "what is known goes on resuming"
+    monkeypatch.setattr("nai_trio.transports.tls_sessions.LOOKING_LOSES", False)
+    assert [await peers[2].reused() for _ in range(2)] == [False, True]
 
 
 async def test_never_across_contexts_hosts_or_ports(certificates: Certificates, version: ssl.TLSVersion) -> None:
@@ -145,13 +166,13 @@ async def test_only_so_many_are_kept_and_the_oldest_make_room(certificates: Cert
     for port, each in enumerate(made):
         sessions.keep(context, HOST, port, each)
     assert repr(sessions) == "<TLSSessions, 3 of at most 3>"
-    assert [sessions.take(context, HOST, port) for port in range(5)] == [None, None, *made[2:]]
-    assert repr(sessions) == "<TLSSessions, 0 of at most 3>"
+    assert [sessions.find(context, HOST, port) for port in range(5)] == [None, None, *made[2:]]
 
 
-async def test_the_newest_comes_first_and_each_once(certificates: Certificates) -> None:
+async def test_the_newest_of_a_peer_replaces_the_one_before(certificates: Certificates) -> None:
     sessions, context = TLSSessions(), certificates.client()
     one, other = [await session(certificates, context) for _ in range(2)]
-    for each in (one, other, one):  # offered again: the newest now
+    for each in (one, other, one):
         sessions.keep(context, HOST, 443, each)
-    assert [sessions.take(context, HOST, 443) for _ in range(3)] == [one, other, None]
+        assert sessions.find(context, HOST, 443) is each
+    assert repr(sessions) == "<TLSSessions, 1 of at most 16>"

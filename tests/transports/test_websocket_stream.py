@@ -16,6 +16,7 @@ from wsproto.frame_protocol import Opcode
 
 from nai_trio.closing import close_now
 from nai_trio.transport import Readable
+from nai_trio.transports import websocket_wire
 from nai_trio.transports.websocket_link import CLOSE_SECONDS, MAX_MESSAGE_SIZE
 from nai_trio.transports.websocket_stream import SEND_SIZE
 
@@ -338,6 +339,25 @@ async def test_a_message_may_have_so_many_bytes_and_no_more(autojump_clock: obje
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize("before", [1, 3])
+async def test_a_message_ends_within_so_many_bytes_on_the_wire(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    """trio-websocket keeps each fragment and counts their bytes alone: empty ones would fill the memory."""
+    monkeypatch.setattr(websocket_wire, "MAX_MESSAGE_ON_WIRE", 10_001)
+    empty, end = frame(b"", opcode=Opcode.CONTINUATION, fin=False), frame(b"end", opcode=Opcode.CONTINUATION)
+    fits = frame(b"", fin=False) + empty * 4997 + end
+    assert len(fits) == 10_001
+    async with opened() as (stream, peer), trio.open_nursery() as nursery:
+        for _ in range(before):  # each message may take as much
+            nursery.start_soon(peer.stream.send_all, fits)
+            assert await stream.receive_some() == b"end"
+        nursery.start_soon(peer.stream.send_all, fits[:2] + empty + fits[2:])
+        with pytest.raises(trio.BrokenResourceError, match="expected a message within 10001 bytes, got none"):
+            await stream.receive_some()
+        nursery.cancel_scope.cancel()
+
+
 GARBAGE = [
     (b"\x83\x00", "Invalid opcode"),
     (b"\xc2\x00", "Reserved bit"),
@@ -409,6 +429,18 @@ async def test_a_clean_close_is_the_end_of_file(code: int | None) -> None:
 def close_frame(code: int | None, reason: str = "") -> bytes:
     payload = b"" if code is None else code.to_bytes(2, "big") + reason.encode()
     return frame(payload, opcode=Opcode.CLOSE)
+
+
+@pytest.mark.parametrize("code", [1000, 1001, None])
+@pytest.mark.parametrize("opcode", [Opcode.BINARY, Opcode.TEXT])
+async def test_a_close_in_the_middle_of_a_message_is_no_clean_end(code: int | None, opcode: Opcode) -> None:
+    """The bytes of that message are lost, and the end of file says that none are."""
+    async with opened() as (stream, peer):
+        await peer.stream.send_all(frame(b"whole") + frame(b"begun", opcode=opcode, fin=False) + close_frame(code))
+        assert await stream.receive_some() == b"whole"
+        for _ in range(2):
+            with pytest.raises(trio.BrokenResourceError, match=rf"in the middle of a message \({code or 1005}\)"):
+                await stream.receive_some()
 
 
 CODES = [
