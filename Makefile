@@ -35,7 +35,7 @@ coverage: $(VENV)/.dev  ## run the tests measured; fails where a promise about w
 
 soak: $(VENV)/.dev  ## ten minutes of generations with faults, 200 at once; then cancelling and cutting at every step
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[plots]"
-	$(BIN)/python tests/soak/run.py --seconds $(SOAK_SECONDS) --plot build/soak.svg
+	$(BIN)/python tests/soak/run.py --seconds $(SOAK_SECONDS) --plot build/soak.webp
 	$(BIN)/python tests/soak/cancel_sweep.py
 	$(BIN)/python tests/soak/cut_sweep.py --every 7
 

@@ -52,7 +52,6 @@ ELSEWHERE: Final[Table] = {
         ["client/test_vibe_flights", "client/test_vibe_cache", "client/test_deliveries"],
     ),
     # The standards have a room of their own.
-    "nai_trio/protocol/http.py": ("HTTP's own cases", ["conformance/test_http_framing"]),
     "nai_trio/protocol/bodies.py": ("pictures in JSON", ["protocol/test_picture_list"]),
     # Halves of one thing.
     "nai_trio/params/vibe_json.py": ("the JSON in a vibe file", ["params/test_vibe_files"]),

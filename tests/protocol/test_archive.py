@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nai_trio import FinalChunk, LimitExceeded, ProtocolError
 from nai_trio.protocol import Limits
-from nai_trio.protocol.archive import finals_from_zip
+from nai_trio.protocol.archive import finals_from_zip, has_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -210,3 +210,9 @@ def test_all_pictures_together_are_bounded_too() -> None:
     with pytest.raises(LimitExceeded, match="max_answer_size"):
         unzip(archive, max_answer_size=1199)
     assert len(unzip(archive, max_answer_size=1200)) == 2
+
+
+def test_only_a_whole_archive_has_a_directory() -> None:
+    archive = zipped(TWO)
+    assert has_directory(archive)
+    assert not any(has_directory(archive[:size]) for size in range(0, len(archive), 3))

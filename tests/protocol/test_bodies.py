@@ -479,3 +479,23 @@ def test_events_are_counted_and_one_too_many_comes_behind_those_before_it(conten
     assert some == whole[:1]
     assert isinstance(error, LimitExceeded)
     assert (error.limit, error.allowed) == ("max_events", 1)
+
+
+@pytest.mark.parametrize("delimited", [True, False])
+def test_a_zip_that_was_cut_is_interrupted_where_only_the_connections_end_marks_its_end(delimited: bool) -> None:
+    for size in (1, 2, len(ZIP) // 2, len(ZIP) - 1):
+        chunks, error = read(head(200, "application/zip"), ZIP[:size], delimited=delimited)
+        assert (chunks, type(error)) == ([], ProtocolError if delimited else StreamInterrupted)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "whole"),
+    [("application/zip", ZIP, 1), ("text/event-stream", SSE, 0), ("application/msgpack", FRAMES, 0)],
+)
+def test_only_a_body_that_proves_its_own_end_can_be_salvaged(content_type: str, content: bytes, whole: int) -> None:
+    body = open_body(head(200, content_type), content, events=EventReader(steps=2, n_samples=2), limits=Limits())
+    body.feed(content[:-1])
+    assert body.salvage() == []
+    if whole:
+        body.feed(content[-1:])
+    assert [chunk.image for chunk in body.salvage()] == [PNG] * whole  # type: ignore[union-attr]

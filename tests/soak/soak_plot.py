@@ -1,6 +1,6 @@
 """The figures of a soak over time, as a picture for docs/reliability.md. Needs matplotlib.
 
-python tests/soak/soak_plot.py build/soak.json docs/images/soak.svg
+python tests/soak/soak_plot.py build/soak.json docs/images/soak.webp
 """
 
 from __future__ import annotations
