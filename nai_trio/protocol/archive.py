@@ -46,8 +46,11 @@ _ZIP_ERRORS = (
 
 
 def has_directory(archive: bytes) -> bool:
-    """Whether the last part of an archive is there: one that was cut lacks it."""
-    return zipfile.is_zipfile(io.BytesIO(archive))
+    """Whether the last part of an archive is there, in whatever state: one that was cut lacks it."""
+    try:
+        return zipfile.is_zipfile(io.BytesIO(archive))
+    except _ZIP_ERRORS:  # there, and wrong in itself
+        return True
 
 
 def finals_from_zip(archive: bytes | bytearray, *, limits: Limits) -> Iterator[FinalChunk]:

@@ -216,3 +216,12 @@ def test_only_a_whole_archive_has_a_directory() -> None:
     archive = zipped(TWO)
     assert has_directory(archive)
     assert not any(has_directory(archive[:size]) for size in range(0, len(archive), 3))
+
+
+def test_a_directory_over_several_disks_is_one_and_cannot_be_read() -> None:
+    end = zipped(TWO).index(b"PK\x05\x06")
+    locator = b"PK\x06\x07" + struct.pack("<LQL", 7, 0, 2)
+    archive = zipped(TWO)[:end] + locator + zipped(TWO)[end:]
+    assert has_directory(archive)
+    with pytest.raises(ProtocolError, match="multiple disks"):
+        unzip(archive)
