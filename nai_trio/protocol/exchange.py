@@ -143,8 +143,6 @@ class ImageExchange(ServiceExchange[Chunk]):
         return {"previews": self.previews, "finals": self.finals}
 
     def _progress(self) -> str:
-        if self.status is None:
-            return ""
         return f", {len(self.finals)} of {self._n_samples} pictures finished, previews of {len(self.previews)}"
 
     def _promises(self, head: ResponseHead) -> bool:

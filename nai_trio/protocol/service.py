@@ -118,8 +118,8 @@ class ServiceExchange(Decoder[T_co]):
 
     def _known(self) -> str:
         """What is known of the request, and what is not, in words."""
-        answer = "no answer had begun" if self.status is None else f"answered with {self.status}"
-        return f"known: the request was sent, {answer}{self._progress()}; not known: whether it was billed"
+        answer = "no answer had begun" if self.status is None else f"answered with {self.status}{self._progress()}"
+        return f"known: the request was sent, {answer}; not known: whether it was billed"
 
     def _progress(self) -> str:
         """How far it had come, in words that go on after the answer's status."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
-from fake_hop import TranscriptTransport, rest_of
+from fake_hop import TranscriptTransport
 from shown import shown
+from streams import rest_of
 from sweep import cancelled_at_step
 
 from nai_trio import ConnectError, InvalidParamsError, NovelAI, ProxyAuthenticationError, ProxyError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import h11
 import pytest
 import recorded
+from calls import KEY, VIBE, drive, sent, vibe_call, vibe_response
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +16,6 @@ from nai_trio import (
     ConcurrencyLockedError,
     HTTPStatusError,
     LimitExceeded,
-    NovelAIError,
     ProtocolError,
     ServerError,
     StreamInterrupted,
@@ -24,8 +23,6 @@ from nai_trio import (
 from nai_trio.protocol import (
     CallExchange,
     Limits,
-    encode_vibe_body,
-    encode_vibe_call,
     parse_subscription,
     subscription_call,
 )
@@ -35,23 +32,11 @@ if TYPE_CHECKING:
 
     from nai_trio.protocol.http import Request
 
-KEY = "pst-not-a-real-key"
-VIBE = bytes(range(256)) * 3
-PICTURE = recorded.picture("PNG", 7)
 ACCOUNT = json.dumps(recorded.ACCOUNT).encode()
-
-
-def vibe_call(limits: Limits | None = None) -> CallExchange[bytes]:
-    body = encode_vibe_body(PICTURE, model="nai-diffusion-4-5-full", information_extracted=0.7)
-    return encode_vibe_call(body, api_key=KEY, host="h", limits=limits)
 
 
 def account_call(limits: Limits | None = None) -> CallExchange[Any]:
     return subscription_call(api_key=KEY, host="h", limits=limits)
-
-
-def vibe_response(content: bytes = VIBE, media_type: str = "application/binary", **options: Any) -> bytes:
-    return recorded.response(content, media_type, **{"chunk": 100, **options})
 
 
 def account_response(content: bytes = ACCOUNT, **options: Any) -> bytes:
@@ -66,34 +51,9 @@ each_call = pytest.mark.parametrize(("make", "respond", "answer"), CALLS.values(
 each_framing = pytest.mark.parametrize("framing", ["chunked", "length"])
 
 
-def drive(call: CallExchange[Any], pieces: Iterable[bytes], *, eof: bool = False) -> NovelAIError | None:
-    """Feed as a driver does, for as long as it would."""
-    call.data_to_send()
-    try:
-        for piece in [*pieces, *([b""] if eof else [])]:
-            if call.complete:
-                break
-            call.receive_data(piece)
-        call.raise_fault()
-    except NovelAIError as error:
-        assert error is call.fault
-        assert not call.complete
-        return error
-    return None
-
-
 def cuts(stream: bytes) -> Iterable[list[bytes]]:
     for size in (1, 7, 100, len(stream)):
         yield [stream[start : start + size] for start in range(0, len(stream), size)]
-
-
-def sent(call: CallExchange[Any]) -> tuple[h11.Request, bytes]:
-    server = h11.Connection(h11.SERVER)
-    server.receive_data(call.data_to_send())
-    head = server.next_event()
-    assert isinstance(head, h11.Request)
-    data = server.next_event()
-    return head, bytes(data.data) if isinstance(data, h11.Data) else b""
 
 
 def test_an_accounts_request_is_a_get_without_a_body() -> None:

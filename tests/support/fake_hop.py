@@ -121,11 +121,3 @@ class TranscriptTransport(Transport):
         """The only stream that was handed out."""
         (stream,) = self.streams
         return stream
-
-
-async def rest_of(stream: trio.abc.Stream) -> bytes:
-    """All that comes until the end."""
-    received = b""
-    while data := await stream.receive_some():
-        received += data
-    return received

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 import trio.testing
-from fake_hop import TranscriptTransport, rest_of
+from fake_hop import TranscriptTransport
 from hypothesis import given
 from hypothesis import strategies as st
 from shown import shown
+from streams import rest_of
 from sweep import cancelled_at_step
 
 from nai_trio import __version__

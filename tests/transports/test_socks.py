@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from fake_hop import TranscriptTransport, rest_of
+from fake_hop import TranscriptTransport
 from hypothesis import given
 from hypothesis import strategies as st
 from shown import shown
+from streams import rest_of
 from sweep import cancelled_at_step
 
 from nai_trio.errors import ConnectError, InvalidParamsError, ProxyAuthenticationError, ProxyError

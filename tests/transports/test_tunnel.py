@@ -13,6 +13,7 @@ import trio
 import trio.testing
 from delegating import DelegatingStream
 from scripted import ScriptedTransport
+from streams import rest_of, waits
 from websocket_peer import Tasks
 
 from nai_trio.closing import close_now, reraise, unwrap_group
@@ -77,19 +78,6 @@ async def site(
     except BaseExceptionGroup as group:
         reraise(unwrap_group(group))
     assert tunnel.connections == 0
-
-
-async def rest_of(stream: trio.abc.Stream) -> bytes:
-    received = b""
-    while data := await stream.receive_some():
-        received += data
-    return received
-
-
-async def waits(function: Any, *arguments: Any) -> bool:
-    with trio.move_on_after(0.001) as scope:
-        await function(*arguments)
-    return scope.cancelled_caught
 
 
 # Bytes.

@@ -9,6 +9,7 @@ import trio
 import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
+from streams import rest_of, waits
 from sweep import cancelled_at_step
 from websocket_peer import Tasks, frame, opened, pairs
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
@@ -21,20 +22,6 @@ from nai_trio.transports.websocket_link import CLOSE_SECONDS, MAX_MESSAGE_SIZE
 from nai_trio.transports.websocket_stream import SEND_SIZE
 
 MIB = 1024 * 1024
-
-
-async def rest_of(stream: trio.abc.Stream) -> bytes:
-    received = b""
-    while data := await stream.receive_some():
-        received += data
-    return received
-
-
-async def waits(function: Any, *arguments: Any) -> bool:
-    """Whether a call is still waiting when every other task is. On a virtual clock."""
-    with trio.move_on_after(0.001) as scope:
-        await function(*arguments)
-    return scope.cancelled_caught
 
 
 # A stream as trio wants one.
