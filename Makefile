@@ -12,7 +12,7 @@ TYPED := build/typed
 SOURCES := .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-third-party coverage soak fuzz lint format interop bench clean
+.PHONY: help demo test test-third-party coverage soak fuzz lint format interop bench bench-quick bench-memory clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,14 +58,21 @@ format: $(VENV)/.dev  ## rewrite the sources in the project's format
 interop: $(VENV)/.dev  ## let other NovelAI clients stream from the emulator (installs them into .interop/)
 	$(BIN)/python -W error -m pytest tests/interop
 
-bench: $(VENV)/.dev  ## measure; prints a table
+bench: $(VENV)/.dev  ## measure all against its targets, with other clients as peers: tables, build/bench.json, plots
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[plots]"
+	$(BIN)/python benchmarks/run.py --json build/bench.json
+	$(BIN)/python benchmarks/plots.py build/bench.json docs/performance
+
+bench-quick: $(VENV)/.dev  ## the same in a minute, coarser and without plots
+	$(BIN)/python benchmarks/run.py --quick --json build/bench-quick.json
+
+bench-memory: $(VENV)/.dev  ## what requests with pictures take, what TLS streams cost, what hostile answers take
 	$(BIN)/python benchmarks/request_memory.py
 	$(BIN)/python benchmarks/tls_throughput.py
-	$(BIN)/python benchmarks/parse_tapes.py
 	$(BIN)/python benchmarks/hostile_memory.py
 
 clean:  ## remove everything that these targets made
-	rm -rf $(VENV) $(FUZZ) .interop build dist *.egg-info demo.png
+	rm -rf $(VENV) $(FUZZ) .bench .interop build dist *.egg-info demo.png
 
 .PHONY: typed
 typed: $(VENV)/.dev

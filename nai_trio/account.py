@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nai_trio.driver import call
-from nai_trio.protocol.subscription import Subscription, subscription_call
 
 if TYPE_CHECKING:
     from nai_trio.client import NovelAI
+    from nai_trio.protocol.subscription import Subscription
 
 __all__ = ["AccountNamespace"]
 
@@ -27,4 +27,6 @@ class AccountNamespace:
             NetworkError: the connection failed, fell silent, or ended too early.
             ProtocolError: the answer is not what it must be; says what was expected.
         """
+        from nai_trio.protocol.subscription import subscription_call  # noqa: PLC0415 - most programs never ask
+
         return await call(self._client, lambda: subscription_call(**self._client.service))

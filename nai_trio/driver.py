@@ -64,6 +64,7 @@ class Driver(Generic[T]):
         self._send_failed = False
         self._quiet = 0.0
         self._eventless = 0.0
+        self._receive_when_ready = getattr(connection.stream, "receive_when_ready", None)
 
     async def start(self) -> None:
         """Send the request and wait for the response's head.
@@ -171,11 +172,18 @@ class Driver(Generic[T]):
             await trio.lowlevel.checkpoint()
             self.exchange.raise_fault()
         try:
-            data = await self._wire.receive_some()
+            chunks = await self._read()
         except trio.BrokenResourceError as error:
             self._raise_refusal()
             raise StreamInterrupted(f"the connection broke: {str(error) or type(error).__name__}") from error
-        self.ready.extend(self.exchange.receive_data(data))
+        self.ready.extend(chunks)
+
+    async def _read(self) -> list[T]:
+        """One read, into the buffer that all generations of the client share where the stream can do that."""
+        wire, exchange = self._wire, self.exchange
+        if self._receive_when_ready is None:
+            return exchange.receive_data(await wire.receive_some())
+        return exchange.buffer_updated(await self._receive_when_ready(exchange.get_buffer))
 
     def _raise_refusal(self) -> None:
         """A refusal whose body was cut or stalled is still that refusal, with the words that came."""

@@ -42,11 +42,16 @@ class Connection:
         self.stream = stream
         self.reused = False
         self.idle_until = math.inf
+        self._readable = stream.readable if isinstance(stream, Readable) else None
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether it can be told, without a request, that it is dead."""
+        return self._readable is not None
 
     def is_alive(self) -> bool:
         """Whether it may carry another request."""
-        stream = self.stream
-        return trio.current_time() < self.idle_until and isinstance(stream, Readable) and not stream.readable()
+        return self._readable is not None and trio.current_time() < self.idle_until and not self._readable()
 
 
 class ConnectionPool:
@@ -113,7 +118,7 @@ class ConnectionPool:
 
     async def release(self, connection: Connection) -> None:
         """Take back a connection whose exchange has ended well."""
-        if self._closed or not isinstance(connection.stream, Readable):
+        if self._closed or not connection.can_tell:
             await self.discard(connection)
             return
         connection.idle_until = expiry(self._timeouts.keep_alive)

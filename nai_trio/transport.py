@@ -18,10 +18,13 @@ they were sent, cut anywhere. Two things a stream may offer beyond that, both op
 - `readable() -> bool`: whether a read would return at once. An idle HTTP connection that is readable is dead (the peer
   closed it, or spoke out of turn), so this is how the pool tells. A stream without it is used for one request only.
 - `receive_into(buffer) -> int` (async): read into the caller's buffer, 0 at end of file.
+- `receive_when_ready(get_buffer) -> int` (async): the same, but `get_buffer()` is called when bytes are there to be put
+  into the buffer, and nothing is awaited after that. So one buffer serves all streams of a run, and a stream that waits
+  holds none; the client reads this way where it can.
 
 Layers. A transport that goes through another host takes `inner`, the transport that opens the stream to that host
 (plain TCP by default), so that layers combine in any order: the hop is for the inner one an origin like any other. It
-passes `readable` and `receive_into` through where the stream below has them. Entering it enters the inner one, once,
+passes these on where the stream below has them. Entering it enters the inner one, once,
 and leaving it leaves that. TLS to the origin is no layer of this kind: the client adds it on top of all of them, unless
 `secure`.
 

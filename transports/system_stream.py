@@ -7,13 +7,17 @@ around it.
 from __future__ import annotations
 
 import errno
+import os
 import select
 import sys
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import trio
 
 from nai_trio.conflict import ConflictGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["DEFAULT_READ_SIZE", "SystemStream"]
 
@@ -74,6 +78,26 @@ class SystemStream(trio.abc.HalfCloseableStream):
                 return await self._stream.socket.recv_into(buffer)
             except OSError as error:
                 raise self._error(error) from error
+
+    if sys.platform != "win32":  # which has no readv
+
+        async def receive_when_ready(self, get_buffer: Callable[[], bytearray | memoryview]) -> int:
+            """As `receive_into`, but ask for the buffer when bytes are there, and await nothing after that.
+
+            Args:
+                get_buffer: called without arguments; gives a buffer of at least 1 byte.
+            """
+            with self._receiving:
+                while (fd := self._stream.socket.fileno()) != -1:
+                    await trio.lowlevel.wait_readable(fd)
+                    try:
+                        return os.readv(fd, [get_buffer()])
+                    except BlockingIOError:  # it was not; Linux warns of that (select(2), "BUGS")
+                        continue
+                    except OSError as error:
+                        raise self._error(error) from error
+                await trio.lowlevel.checkpoint()
+                raise trio.ClosedResourceError(f"this {self._kind} stream is closed")
 
     def readable(self) -> bool:
         """Whether a read would return at once: bytes, the end of file or an error wait, or this stream is closed."""

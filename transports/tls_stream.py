@@ -1,8 +1,9 @@
 """A TLS stream on `ssl.MemoryBIO`: what one read of the socket brought is decrypted as a whole.
 
 `trio.SSLStream` hands out one TLS record per call, 16 KiB at most, and takes a checkpoint for each. A picture is
-hundreds of records, so here all records of one read below come out of one call (`make bench` measures both). The TLS
-object does no I/O of its own: it reads from and writes to memory, and bytes move in two places, `_fill` and `_push`.
+hundreds of records, so here all records of one read below come out of one call (benchmarks/tls_throughput.py measures
+both). The TLS object does no I/O of its own: it reads from and writes to memory, and bytes move in two places, `_fill`
+and `_push`.
 
 What must hold:
 
@@ -55,6 +56,19 @@ _CLOSE_SECONDS: Final = 1.0
 """How long a last word (close_notify, an alert) may take to be sent."""
 
 
+_CIPHER: Final[trio.lowlevel.RunVar[bytearray]] = trio.lowlevel.RunVar("nai_trio.tls.cipher")
+
+
+def _cipher_buffer() -> bytearray:
+    """Memory for encrypted bytes on their way into a TLS object: one for all streams of a run, so none holds any."""
+    try:
+        return _CIPHER.get()
+    except LookupError:
+        buffer = bytearray(READ_SIZE)
+        _CIPHER.set(buffer)
+        return buffer
+
+
 class TLSStream(trio.abc.Stream):
     """An encrypted stream over another one, which it owns; `do_handshake` comes first.
 
@@ -89,7 +103,7 @@ class TLSStream(trio.abc.Stream):
         self._lower = lower
         self._https_compatible = https_compatible
         self._keep_session = keep_session
-        self._cipher = bytearray(READ_SIZE) if hasattr(lower, "receive_into") else None
+        self._receive_when_ready = getattr(lower, "receive_when_ready", None)
         self._edge = RecordEdge()
         self._early = bytearray()  # decrypted by `readable`
         self._held = b""  # tickets, until this end first sends
@@ -171,6 +185,10 @@ class TLSStream(trio.abc.Stream):
                 raise ValueError("receive_into: expected a buffer of at least 1 byte, got 0")
             return await self._receive(lambda: self._take_into(view))
 
+    async def receive_when_ready(self, get_buffer: Callable[[], bytearray | memoryview]) -> int:
+        """As `receive_into`, but ask for the buffer when it is about to be filled, and await nothing after that."""
+        return await self._receive(lambda: 0 if self._is_dry else self._take_into(memoryview(get_buffer())))
+
     async def aclose(self) -> None:
         """Close this stream and the one below; unless `https_compatible`, with close_notify first."""
         if self._closed:
@@ -214,6 +232,7 @@ class TLSStream(trio.abc.Stream):
             else:
                 break
         self._modern = self._tls.version() == "TLSv1.3"
+        self._drained = not self._incoming.pending
         if self._modern and self._tls.server_side:
             # Session tickets. The peer need not be reading yet, so they wait for the first data.
             self._held = self._outgoing.read()
@@ -223,8 +242,11 @@ class TLSStream(trio.abc.Stream):
         """Wait until `take` has something, or the end has come."""
         with self._receiving:
             self._check()
-            await trio.lowlevel.checkpoint_if_cancelled()
-            waited = False
+            waited = not self._is_dry
+            if waited:  # now and not later: what is taken may be in a buffer that others use, too
+                await trio.lowlevel.checkpoint()
+            else:
+                await trio.lowlevel.checkpoint_if_cancelled()
             while not (taken := take()):
                 if self._fault is not None:
                     await self._say_last_words()
@@ -239,6 +261,11 @@ class TLSStream(trio.abc.Stream):
             if not waited:
                 await trio.lowlevel.cancel_shielded_checkpoint()
             return taken
+
+    @property
+    def _is_dry(self) -> bool:
+        """Whether there is nothing to take before more has come from below."""
+        return (self._drained or self._ended) and not self._early
 
     def _take(self, max_bytes: int | None) -> bytearray:
         """Plain bytes that are at hand; none where there are none."""
@@ -307,11 +334,11 @@ class TLSStream(trio.abc.Stream):
 
     async def _fill(self) -> None:
         """One read from below, into the TLS object."""
-        if self._cipher is None:
+        if self._receive_when_ready is None:
             self._feed(await self._lower.receive_some(READ_SIZE))
             return
-        count = await self._lower.receive_into(self._cipher)  # type: ignore[attr-defined] # there is a buffer for it
-        with memoryview(self._cipher) as view, view[:count] as data:
+        count = await self._receive_when_ready(_cipher_buffer)
+        with memoryview(_cipher_buffer()) as view, view[:count] as data:
             self._feed(data)
 
     def _feed(self, data: bytes | bytearray | memoryview) -> None:

@@ -10,11 +10,14 @@ library's errors and pictures. One way through the room:
 - `character`, `image_to_image`, `references` and `vibes` are the records inside `ImageParams`; pictures in them are
   `nai_trio.pictures.ImageSource`, read and put into the JSON by `attachments`.
 - `cost` says what it costs, `recall` reads a finished picture back, `vibe_files` knows .naiv4vibe files
-  (`vibe_parts` what is in them, `vibe_json` their bounds).
+  (`vibe_parts` what is in them, `vibe_json` their bounds); it is loaded at its first use.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from nai_trio._lazy import loader
 from nai_trio.params.character import Character, CharacterLike
 from nai_trio.params.cost import AnlasEstimate
 from nai_trio.params.fields import ImageFields
@@ -36,8 +39,10 @@ from nai_trio.params.names import (
 )
 from nai_trio.params.references import CharacterReference
 from nai_trio.params.sizes import SIZES
-from nai_trio.params.vibe_files import FiledEncoding, VibeFile, VibeImportInfo, VibeSource, read_vibes, write_vibes
 from nai_trio.params.vibes import ControlNet, EncodedVibe, Vibe
+
+if TYPE_CHECKING:
+    from nai_trio.params.vibe_files import FiledEncoding, VibeFile, VibeImportInfo, VibeSource, read_vibes, write_vibes
 
 __all__ = [
     "MODELS",
@@ -72,3 +77,9 @@ __all__ = [
     "read_vibes",
     "write_vibes",
 ]
+
+_HOMES = dict.fromkeys(
+    ("FiledEncoding", "VibeFile", "VibeImportInfo", "VibeSource", "read_vibes", "write_vibes"), "vibe_files"
+)
+
+__getattr__, __dir__ = loader(__name__, _HOMES)

@@ -10,7 +10,6 @@ text must be encodable as UTF-8, so that no valid record can fail to become JSON
 from __future__ import annotations
 
 import contextlib
-import difflib
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -138,6 +137,8 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
         return ""
     by_lower = {each.lower(): each for each in known}
     given = name.lower()
+    import difflib  # noqa: PLC0415 - for an error's words alone
+
     close = difflib.get_close_matches(given, by_lower, n=3)
     # A name cut short is likelier than one with a letter changed: peers leave "-preview" off.
     close.sort(key=lambda each: not each.startswith(given))

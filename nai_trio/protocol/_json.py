@@ -20,6 +20,7 @@ __all__ = ["checked_text", "parse", "parse_text"]
 JSONBytes: TypeAlias = bytes | bytearray
 
 _LIMITS: Final = Limits()
+_STEP: Final = 1 << 20
 _TOKENS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{][ \t\n\r]*+[\]}]?|[\]},]', re.DOTALL)
 """A string, an array or object that begins (or is empty), one that ends, a comma."""
 
@@ -39,18 +40,30 @@ def parse(data: JSONBytes, *, limits: Limits = _LIMITS, offset: int | None = Non
     return parse_text(checked_text(data, limits=limits, offset=offset))
 
 
-def checked_text(data: JSONBytes, *, limits: Limits = _LIMITS, offset: int | None = None) -> str:
-    """The text, when it is within bounds; for callers that let go of its bytes before it is read. See `parse`."""
-    if len(data) > limits.max_text_size and not data.isascii():
-        received = f"{len(data)} bytes of JSON that are not ASCII alone"
+def checked_text(
+    data: JSONBytes, start: int = 0, end: int | None = None, *, limits: Limits = _LIMITS, offset: int | None = None
+) -> str:
+    """The text of `data[start:end]`, when it is within bounds; the bytes are not copied. See `parse`."""
+    end = len(data) if end is None else end
+    if end - start > limits.max_text_size and not _is_ascii(data, start, end):
+        received = f"{end - start} bytes of JSON that are not ASCII alone"
         raise LimitExceeded.of("max_text_size", limits.max_text_size, received, offset=offset)
-    text = data.decode("utf-8-sig")
-    openings = _count(data, b"[", limits) + _count(data, b"{", limits)
-    if openings > limits.max_depth or openings + _count(data, b",", limits) > limits.max_members:
+    text = _decoded(data, start, end)
+    openings = sum(_count(data, byte, start, end, limits) for byte in (b"[", b"{"))
+    if openings > limits.max_depth or openings + _count(data, b",", start, end, limits) > limits.max_members:
         del text  # the error's traceback would keep it
-        _walk(data, limits, offset)
-        text = data.decode("utf-8-sig")
+        _walk(data, start, end, limits, offset)
+        text = _decoded(data, start, end)
     return text
+
+
+def _decoded(data: JSONBytes, start: int, end: int) -> str:
+    with memoryview(data) as view, view[start:end] as part:
+        return str(part, "utf-8-sig")
+
+
+def _is_ascii(data: JSONBytes, start: int, end: int) -> bool:
+    return all(data[place : min(place + _STEP, end)].isascii() for place in range(start, end, _STEP))
 
 
 def parse_text(text: str) -> object:
@@ -70,19 +83,19 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _count(data: JSONBytes, byte: bytes, limits: Limits) -> int:
+def _count(data: JSONBytes, byte: bytes, start: int, end: int, limits: Limits) -> int:
     """How often a byte comes, counted until that is more than any limit allows."""
     most = max(limits.max_members, limits.max_depth)
-    count, place = 0, data.find(byte)
+    count, place = 0, data.find(byte, start, end)
     while place >= 0 and count <= most:
-        count, place = count + 1, data.find(byte, place + 1)
+        count, place = count + 1, data.find(byte, place + 1, end)
     return count
 
 
-def _walk(data: JSONBytes, limits: Limits, offset: int | None) -> None:
+def _walk(data: JSONBytes, start: int, end: int, limits: Limits, offset: int | None) -> None:
     """Count members and depth. Strings too: there are two for each member at most, and they need not be valid."""
     depth = members = strings = 0
-    for token in _TOKENS.finditer(data):
+    for token in _TOKENS.finditer(data, start, end):
         first, last = data[token.start()], data[token.end() - 1]
         if first == ord('"'):
             strings += 1

@@ -19,19 +19,20 @@ from typing import TYPE_CHECKING, Any
 
 from nai_trio.errors import GenerationError, LimitExceeded, NovelAIError, ProtocolError, StreamInterrupted
 from nai_trio.protocol import _json
-from nai_trio.protocol.archive import finals_from_zip, has_directory
 from nai_trio.protocol.chunks import Chunk, FinalChunk
 from nai_trio.protocol.collected import Body, CollectedBody, ErrorBody, RefusalBody, first_json, words
-from nai_trio.protocol.frames import MsgpackDecoder, is_map_start
+from nai_trio.protocol.gather import Buffers
 from nai_trio.protocol.members import show
+from nai_trio.protocol.msgpack_shape import is_map_start
+from nai_trio.protocol.picture_json import fields_with_picture
 from nai_trio.protocol.picture_list import finals_from_json
-from nai_trio.protocol.sse import ServerSentEvent, SSEDecoder
+from nai_trio.protocol.sse import LentEvent, SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nai_trio.protocol.decoder import Buffer
     from nai_trio.protocol.events import EventReader
+    from nai_trio.protocol.framing import Write
     from nai_trio.protocol.http import ResponseHead
     from nai_trio.protocol.limits import Limits
 
@@ -76,7 +77,13 @@ _NAMES = {
 
 
 def open_body(
-    head: ResponseHead, first: bytes, *, events: EventReader, limits: Limits, asked_for_json: bool = False
+    head: ResponseHead,
+    first: bytes,
+    *,
+    events: EventReader,
+    limits: Limits,
+    asked_for_json: bool = False,
+    buffers: Buffers | None = None,
 ) -> Body[Chunk]:
     """Choose how to read a body.
 
@@ -86,6 +93,7 @@ def open_body(
         events: turns events into chunks.
         limits: bounds on what the body may hold.
         asked_for_json: whether JSON is an answer here, and not only an error.
+        buffers: where memory for unfinished events comes from.
 
     Raises:
         ProtocolError: the first bytes are not what the media type says.
@@ -99,9 +107,9 @@ def open_body(
         received = f"{_NAMES[seen]} ({_type_of(head)}, first bytes {first[:16]!r})"
         raise ProtocolError.mismatch(expected=_NAMES[kind], received=received, offset=0)
     if kind == "sse":
-        return SSEBody(events, limits)
+        return SSEBody(events, limits, buffers or Buffers())
     if kind == "msgpack":
-        return FramesBody(events, limits)
+        return FramesBody(events, limits, buffers or Buffers())
     if kind in ("zip", "image"):
         return ZipBody(limits) if kind == "zip" else ImageBody(limits)
     if kind == "json":
@@ -171,16 +179,22 @@ class EventsBody(Body[Chunk]):
 class SSEBody(EventsBody):
     """Server-sent events whose data is one JSON object each."""
 
-    def __init__(self, events: EventReader, limits: Limits) -> None:
+    def __init__(self, events: EventReader, limits: Limits, buffers: Buffers) -> None:
         super().__init__(events, limits)
-        self._decoder = SSEDecoder(max_event_size=limits.max_event_size, max_field_size=limits.max_field_size)
+        self._decoder = SSEDecoder(
+            max_event_size=limits.max_event_size, max_field_size=limits.max_field_size, buffers=buffers
+        )
 
-    def _parse(self, data: Buffer) -> Iterator[Chunk]:
-        events = self._decoder.feed(data)[::-1]
-        while events:  # each one leaves the list, so that its bytes can go when its text is there
-            self._count_event(offset := events[-1].offset)
-            yield self._events.chunk(_event_fields(events.pop(), self._limits), offset=offset)
-        self._decoder.raise_fault()
+    @property
+    def sink(self) -> Write:
+        """See `Body.sink`."""
+        return self._decoder.sink
+
+    def read(self) -> Iterator[Chunk]:
+        """Yield the chunks of the events that have come."""
+        for event in self._decoder.read():
+            self._count_event(event.offset)
+            yield self._events.chunk(_event_fields(event, self._limits), offset=event.offset)
 
     def finish(self, *, delimited: bool) -> Iterator[Chunk]:  # noqa: ARG002 - finals prove the end
         """Report an event that no blank line finished."""
@@ -189,21 +203,12 @@ class SSEBody(EventsBody):
         yield from ()
 
 
-def _event_fields(event: ServerSentEvent, limits: Limits) -> dict[str, Any]:
+def _event_fields(event: LentEvent, limits: Limits) -> dict[str, Any]:
     """The JSON members of an event; its `event_type` is the stream's event name where the data has none."""
-    start, name, offset = event.data[:60], event.event, event.offset
-    try:
-        text = _json.checked_text(event.data, limits=limits, offset=offset)
-        del event
-        fields = _json.parse_text(text)
-    except ValueError as error:
-        raise ProtocolError.mismatch(
-            expected="an event whose data is JSON", received=f"{start!r} ({error})", offset=offset
-        ) from error
-    if not isinstance(fields, dict):
-        raise ProtocolError.mismatch(
-            expected="an event whose data is a JSON object", received=show(fields), offset=offset
-        )
+    name, offset = event.event, event.offset
+    fields = fields_with_picture(event.memory, event.start, event.end, limits=limits)
+    if fields is None:
+        fields = _any_fields(event, limits)
     if name != "message" and fields.setdefault("event_type", name) != name:
         raise ProtocolError.mismatch(
             expected=f"data of event type {name[:60]!r} as its event line says",
@@ -213,23 +218,50 @@ def _event_fields(event: ServerSentEvent, limits: Limits) -> dict[str, Any]:
     return fields
 
 
+def _any_fields(event: LentEvent, limits: Limits) -> dict[str, Any]:
+    """The members of any JSON object."""
+    offset = event.offset
+    try:
+        fields = _json.parse_text(
+            _json.checked_text(event.memory, event.start, event.end, limits=limits, offset=offset)
+        )
+    except ValueError as error:
+        beginning = bytes(event.memory[event.start : min(event.end, event.start + 60)])
+        raise ProtocolError.mismatch(
+            expected="an event whose data is JSON", received=f"{beginning!r} ({error})", offset=offset
+        ) from error
+    if not isinstance(fields, dict):
+        raise ProtocolError.mismatch(
+            expected="an event whose data is a JSON object", received=show(fields), offset=offset
+        )
+    return fields
+
+
 class FramesBody(EventsBody):
     """Msgpack frames."""
 
-    def __init__(self, events: EventReader, limits: Limits) -> None:
+    def __init__(self, events: EventReader, limits: Limits, buffers: Buffers) -> None:
+        from nai_trio.protocol.frames import MsgpackDecoder  # noqa: PLC0415 - loads msgpack, for such a body alone
+
         super().__init__(events, limits)
         self._decoder = MsgpackDecoder(
             max_frame_size=limits.max_frame_size,
             max_text_size=limits.max_text_size,
             max_members=limits.max_members,
             max_depth=limits.max_depth,
+            buffers=buffers,
         )
 
-    def _parse(self, data: Buffer) -> Iterator[Chunk]:
-        for frame in self._decoder.feed_frames(data):
+    @property
+    def sink(self) -> Write:
+        """See `Body.sink`."""
+        return self._decoder.sink
+
+    def read(self) -> Iterator[Chunk]:
+        """Yield the chunks of the frames that have come."""
+        for frame in self._decoder.read():
             self._count_event(frame.offset)
             yield self._events.chunk(frame.fields, offset=frame.offset)
-        self._decoder.raise_fault()
 
     def finish(self, *, delimited: bool) -> Iterator[Chunk]:  # noqa: ARG002 - finals prove the end
         """Report a frame that is not whole."""
@@ -262,12 +294,16 @@ class ZipBody(SelfEndingBody):
 
     def finish(self, *, delimited: bool) -> Iterator[Chunk]:
         """Yield the pictures; where only the connection's end marks the end, one without its directory was cut."""
+        from nai_trio.protocol.archive import has_directory  # noqa: PLC0415 - loads zipfile, for such a body alone
+
         content = self._take_content()
         if not (delimited or has_directory(content)):
             raise StreamInterrupted("the ZIP's end is not marked, and it is not whole")
         return self._pictures(content)
 
     def _pictures(self, content: bytes | bytearray) -> Iterator[Chunk]:
+        from nai_trio.protocol.archive import finals_from_zip  # noqa: PLC0415 - loads zipfile, for such a body alone
+
         return finals_from_zip(content, limits=self._limits)
 
 

@@ -6,17 +6,17 @@ unread, and a body that was cut is still a refusal.
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from typing import TYPE_CHECKING, Never
 
 from nai_trio.errors import LimitExceeded, NovelAIError, status_error
-from nai_trio.protocol.decoder import Buffer, Decoder, T_co
+from nai_trio.protocol.decoder import Buffer, Decoder, T_co, slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nai_trio.protocol.framing import Write
     from nai_trio.protocol.http import ResponseHead
     from nai_trio.protocol.limits import Limits
 
@@ -31,6 +31,24 @@ class Body(Decoder[T_co]):
     """
 
     carries_answer = True
+
+    @property
+    def sink(self) -> Write:
+        """What takes the next pieces of the body, without looking at them; `read` does, and after it ask anew."""
+        raise NotImplementedError
+
+    def read(self) -> Iterator[T_co]:
+        """Yield what the pieces that were taken complete; to be run to its end.
+
+        Raises:
+            NovelAIError: the bytes are wrong.
+        """
+        raise NotImplementedError
+
+    def _parse(self, data: Buffer) -> Iterator[T_co]:
+        for piece in slices(data):
+            self.sink(piece)
+            yield from self.read()
 
     def finish(self, *, delimited: bool) -> Iterator[T_co]:
         """Say that the body has ended; yield what its end completes.
@@ -68,8 +86,13 @@ class CollectedBody(Body[T_co]):
         self._content.clear()
         return content
 
-    def _parse(self, data: Buffer) -> Iterator[T_co]:
-        self._content += data
+    @property
+    def sink(self) -> Write:
+        """See `Body.sink`."""
+        return self._content.extend
+
+    def read(self) -> Iterator[T_co]:
+        """Check how large it has become."""
         allowed = getattr(self._limits, self.limit)
         if len(self._content) > allowed:
             self._overflow(allowed)
@@ -130,6 +153,8 @@ def words(content: bytes) -> str:
         if isinstance(message, str):
             return message
     text = content.decode("utf-8", "replace")
+    import html  # noqa: PLC0415 - for an error's words alone
+
     title = re.search(r"<title[^<>]*>([^<]{1,200})", text, re.IGNORECASE)
     if title:
         return f"an HTML page titled {html.unescape(title[1]).strip()!r}"

@@ -13,9 +13,11 @@ makes the rule out of it. Layers stack the same way: an outer `_parse` walks ove
 from __future__ import annotations
 
 import abc
+import contextlib
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from nai_trio.errors import NovelAIError
+from nai_trio.protocol.gather import SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 T_co = TypeVar("T_co", covariant=True)
+
+
+def slices(data: Buffer, *, first: int = SLICE) -> Iterator[memoryview]:
+    """Any bytes in pieces of `SLICE` at most, and `first` the first one; one empty piece where there are none."""
+    with memoryview(data) as view:
+        yield view[:first]
+        for start in range(first, len(view), SLICE):
+            yield view[start : start + SLICE]
 
 
 class Decoder(abc.ABC, Generic[T_co]):
@@ -45,10 +55,19 @@ class Decoder(abc.ABC, Generic[T_co]):
         try:
             items.extend(self._parse(data))
         except NovelAIError as fault:
-            self.fault = fault
+            self.keep_fault(fault)
             if not items:
                 raise
         return items
+
+    def keep_fault(self, fault: NovelAIError) -> None:
+        """Keep an error for the calls to come, but not what its traceback holds: views of the caller's buffer."""
+        self.fault = fault
+        place = fault.__traceback__
+        while place is not None:
+            with contextlib.suppress(RuntimeError):  # a frame that is being run
+                place.tb_frame.clear()
+            place = place.tb_next
 
     def raise_fault(self) -> None:
         """Raise the fault, if there is one."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nai_trio.protocol.collected import Body
     from nai_trio.protocol.credentials import APIKey
     from nai_trio.protocol.decoder import Buffer
+    from nai_trio.protocol.gather import Buffers
     from nai_trio.protocol.http import Request, ResponseHead
     from nai_trio.protocol.limits import Limits
 
@@ -93,6 +94,7 @@ class ImageExchange(ServiceExchange[Chunk]):
         body: the request's JSON, where `params.to_json(stream=...)` has been called already (it reads files, so a
             driver may want it in a thread).
         limits: bounds on what the response may hold.
+        buffers: memory to use, where several exchanges share it; its own by default.
         path_prefix: what stands before the service's own paths, for reverse proxies, e.g. "/novelai".
 
     Attributes:
@@ -111,6 +113,7 @@ class ImageExchange(ServiceExchange[Chunk]):
         stream: Delivery | None = "sse",
         body: bytes | None = None,
         limits: Limits | None = None,
+        buffers: Buffers | None = None,
         path_prefix: str = "",
     ) -> None:
         endpoint = endpoint_of(stream)
@@ -120,7 +123,7 @@ class ImageExchange(ServiceExchange[Chunk]):
         self._events = EventReader(steps=params.steps_taken, n_samples=params.n_samples)
         self._pictures = Pictures()
         content = params.to_json(stream=endpoint.stream) if body is None else body
-        super().__init__(_request(endpoint, path_prefix, host, api_key, content), limits)
+        super().__init__(_request(endpoint, path_prefix, host, api_key, content), limits, buffers)
 
     @property
     def previews(self) -> list[IntermediateChunk]:
@@ -152,7 +155,14 @@ class ImageExchange(ServiceExchange[Chunk]):
         return bytes_to_see(opening)
 
     def _open_body(self, head: ResponseHead, first: bytes) -> Body[Chunk]:
-        return open_body(head, first, events=self._events, limits=self._limits, asked_for_json=self._json)
+        return open_body(
+            head,
+            first,
+            events=self._events,
+            limits=self._limits,
+            asked_for_json=self._json,
+            buffers=self._buffers,
+        )
 
     def _items(self, data: Buffer) -> Iterator[Chunk]:
         for chunk in super()._items(data):

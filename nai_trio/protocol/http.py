@@ -3,8 +3,8 @@
 h11 builds and checks; this file adds what a client of one paid request needs:
 
 - The limit on the head is one verdict for every chunking: h11 is handed at most what is left of the head's budget, and
-  nothing that follows it, so it does not matter how many bytes came with it. Chunk headers and trailers are held to the
-  same limit one by one, and to `max_framing_size` in all: else a peer may send megabytes of them for each byte of body.
+  nothing that follows it, so it does not matter how many bytes came with it.
+- The body is read by framing.py, as views of what came.
 - What follows the message is not kept, only that something did.
 - A length beside chunking is the mark of a smuggled response (RFC 9112, 6.3): read as chunked, never reused.
 - A content coding is refused: identity is asked for, because compressed event streams arrive in clumps.
@@ -22,14 +22,17 @@ import attrs
 import h11
 
 from nai_trio._version import __version__
-from nai_trio.errors import LimitExceeded, ProtocolError, StreamInterrupted
+from nai_trio.errors import LimitExceeded, NovelAIError, ProtocolError, StreamInterrupted
 from nai_trio.headers import Headers
 from nai_trio.protocol.credentials import APIKey
 from nai_trio.protocol.decoder import Buffer, Decoder
+from nai_trio.protocol.framing import ChunkedFraming, CloseFraming, LengthFraming
 from nai_trio.protocol.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from nai_trio.protocol.framing import Framing, Write
 
 __all__ = ["HTTPExchange", "Request", "ResponseHead", "get_request", "json_request"]
 
@@ -146,23 +149,17 @@ class HTTPExchange(Decoder[bytes]):
         self._request = request
         self._limits = limits or Limits()
         self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=self._limits.max_head_size)
+        self._framing: Framing | None = None
         self._head_size = 0
-        self._framing_size = 0
         self._two_lengths = False
-        self._body_size = 0
         self._eof = False
         self._surplus = False
 
     @property
     def reusable(self) -> bool:
         """Whether another exchange may follow on the same connection."""
-        connection = self._connection
-        return (
-            connection.our_state is h11.DONE
-            and connection.their_state is h11.DONE
-            and not connection.trailing_data[0]
-            and not (self._two_lengths or self._surplus or self._eof)
-        )
+        kept_open = self._connection.our_state is h11.DONE  # else the head said that it will be closed
+        return self.ended and kept_open and not (self._two_lengths or self._surplus or self._eof)
 
     def require_head(self) -> ResponseHead:
         """The response's head; for callers that know it has come, because body bytes have."""
@@ -184,77 +181,75 @@ class HTTPExchange(Decoder[bytes]):
         parts = [self._connection.send(event) for event in (head, h11.Data(data=body), h11.EndOfMessage())]
         return b"".join(part for part in parts if part)
 
+    def read(self, data: memoryview, write: Write) -> None:
+        """As `feed`, but hand each piece of the body to `write` as a view of `data`, good for that call alone.
+
+        Raises:
+            NovelAIError: the bytes are wrong, now or in an earlier call; what came before was handed on.
+        """
+        self.raise_fault()
+        try:
+            self._read(data, write)
+        except NovelAIError as fault:
+            self.keep_fault(fault)
+            raise
+
     def _parse(self, data: Buffer) -> Iterator[bytes]:
+        pieces: list[bytes] = []
+        try:
+            with memoryview(data) as view:
+                self._read(view, lambda piece: pieces.append(bytes(piece)))
+        except NovelAIError:
+            yield from pieces
+            raise
+        yield from pieces
+
+    def _read(self, data: memoryview, write: Write) -> None:
         if self._eof:
-            if len(data):
+            if data:
                 raise RuntimeError("bytes after the end of file")
             return
-        self._eof = not len(data)
-        yield from self._walk(memoryview(bytes(data)))
-        if self._eof and not self.ended:
-            raise self._interrupted()
+        if not data:
+            self._end_of_file()
+            return
+        while data and self.head is None:
+            data = self._read_head(data)
+        if data and self._framing is not None and not self.ended:
+            data = data[self._framing.read(data, write) :]
+            if self._framing.ended:
+                self._take_trailers(self._framing.trailers)
+                self.ended = True
+        self._surplus = self._surplus or bool(data)
 
-    def _walk(self, rest: memoryview) -> Iterator[bytes]:
-        while not self.ended:
-            rest = self._hand_over(rest)
-            yield from self._pieces()
-            if not rest:
-                return
-        self._surplus = self._surplus or bool(rest)
+    def _end_of_file(self) -> None:
+        self._eof = True
+        if not (self.head is None or self.delimited):
+            self.ended = True
+        if not self.ended:
+            where = "before the response head" if self.head is None else "inside the response body"
+            raise StreamInterrupted(f"the connection ended {where}")
 
-    def _hand_over(self, data: memoryview) -> memoryview:
-        """Give h11 as much as it may see now; return the rest."""
-        limit, room = self._room()
-        head_end = _HEAD_END.search(data[:room]) if self.head is None else None
-        count = min(len(data), room) if head_end is None else head_end.end()
-        if data and not count:
-            part = "response head" if self.head is None else "chunk header or trailer"
-            raise LimitExceeded.of(limit, getattr(self._limits, limit), f"a longer {part}")
-        if self.head is None:
-            self._head_size += count
-        else:
-            self._framing_size += count  # until it turns out to be body
+    def _read_head(self, data: memoryview) -> memoryview:
+        """Give h11 as much as it may see, of the head alone; return the rest."""
+        room = self._limits.max_head_size - self._head_size
+        if not room:
+            raise LimitExceeded.of("max_head_size", self._limits.max_head_size, "a longer response head")
+        end = _HEAD_END.search(data[:room])
+        count = min(len(data), room) if end is None else end.end()
+        self._head_size += count
         self._connection.receive_data(data[:count])  # type: ignore[arg-type] # it takes any buffer
+        response = self._next_event("response head")
+        while isinstance(response, h11.InformationalResponse):
+            response = self._next_event("response head")
+        if isinstance(response, h11.Response):
+            self._take_head(response)
         return data[count:]
 
-    def _room(self) -> tuple[str, int]:
-        """How many more bytes may be part of something that is not body, by the limit that is nearest."""
-        limits = self._limits
-        if self.head is None:
-            return "max_head_size", limits.max_head_size - self._head_size
-        part = limits.max_head_size - len(self._connection.trailing_data[0])
-        total = limits.max_framing_size - self._framing_size
-        return ("max_head_size", part) if part <= total else ("max_framing_size", total)
-
-    def _pieces(self) -> Iterator[bytes]:
-        for event in self._events():
-            if isinstance(event, h11.Data):
-                self._framing_size -= len(event.data)
-                yield from self._body_pieces(event.data)
-            elif isinstance(event, h11.EndOfMessage):
-                self.ended = True
-            elif isinstance(event, h11.Response):
-                self._take_head(event)
-
-    def _events(self) -> Iterator[h11.Event]:
-        while not self.ended:  # h11 has an error for bytes behind a message that closes its connection
-            try:
-                event = self._connection.next_event()
-            except h11.RemoteProtocolError as error:
-                raise self._fault_of(error) from (None if self._eof else error)  # h11's words for an end say nothing
-            if not isinstance(event, h11.Event) or isinstance(event, h11.ConnectionClosed):
-                return
-            yield event
-
-    def _fault_of(self, error: h11.RemoteProtocolError) -> Exception:
-        if self._eof:
-            return self._interrupted()
-        part = "response head" if self.head is None else "body framing"
-        return ProtocolError.mismatch(expected=f"a valid HTTP/1.1 {part}", received=str(error))
-
-    def _interrupted(self) -> StreamInterrupted:
-        where = "before the response head" if self.head is None else "inside the response body"
-        return StreamInterrupted(f"the connection ended {where}")
+    def _next_event(self, part: str) -> h11.Event | type[h11.NEED_DATA | h11.PAUSED]:
+        try:
+            return self._connection.next_event()
+        except h11.RemoteProtocolError as error:
+            raise ProtocolError.mismatch(expected=f"a valid HTTP/1.1 {part}", received=str(error)) from error
 
     def _take_head(self, response: h11.Response) -> None:
         self.head = ResponseHead(
@@ -263,17 +258,21 @@ class HTTPExchange(Decoder[bytes]):
             headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers),
         )
         chunked, length = self.head.headers.get("transfer-encoding", ""), self.head.headers.get("content-length", "")
-        bodiless = response.status_code in (204, 304) or self._request.method == "HEAD"  # RFC 9112, 6.3
-        self.delimited = bool(chunked or length or bodiless)
+        bodiless = isinstance(self._next_event("response head"), h11.EndOfMessage)
+        self.delimited = bool(bodiless or chunked or length)
         self._two_lengths = bool(chunked and length)
         coding = self.head.headers.get("content-encoding", "").strip().lower()
         if coding not in ("", "identity"):
             raise ProtocolError.mismatch(expected="a body without content coding", received=f"{coding!r}")
+        if bodiless:
+            self.ended = True
+        elif chunked:
+            self._framing = ChunkedFraming(self._limits)
+        else:
+            self._framing = LengthFraming(int(length), self._limits) if length else CloseFraming(self._limits)
 
-    def _body_pieces(self, data: bytes | bytearray) -> Iterator[bytes]:
-        room = self._limits.max_body_size - self._body_size
-        self._body_size += len(data)
-        if room:
-            yield bytes(data[:room])
-        if len(data) > room:
-            raise LimitExceeded.of("max_body_size", self._limits.max_body_size, "a longer response body")
+    def _take_trailers(self, trailers: bytes) -> None:
+        """Let h11 judge trailers, which are rare; they are fields like those of a head, and are not kept."""
+        if len(trailers) > len(b"\r\n"):
+            self._connection.receive_data(b"0\r\n" + trailers)
+            self._next_event("trailer section")

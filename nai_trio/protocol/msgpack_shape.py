@@ -14,12 +14,12 @@ from nai_trio.errors import LimitExceeded
 if TYPE_CHECKING:
     from nai_trio.protocol.limits import Limits
 
-__all__ = ["ValueShape"]
+__all__ = ["ValueShape", "is_map_start"]
 
-_ARRAY, _MAP, _TEXT, _OTHER = range(4)
+_ARRAY, _MAP, _TEXT, _BINARY, _OTHER = range(5)
 
 _LONG: Final = {
-    **{0xC4 + power: (_OTHER, 2**power, 0) for power in range(3)},  # binary
+    **{0xC4 + power: (_BINARY, 2**power, 0) for power in range(3)},
     **{0xC7 + power: (_OTHER, 2**power, 1) for power in range(3)},  # extensions have a byte for their type
     **{0xD9 + power: (_TEXT, 2**power, 0) for power in range(3)},
     **{0xDC + power: (_ARRAY, 2 ** (power + 1), 0) for power in range(2)},
@@ -41,6 +41,11 @@ _SIZES: Final = [
 """By first byte: the size of what that byte tells the size of, 0 for all else."""
 
 
+def is_map_start(first: int) -> bool:
+    """Whether a byte begins a msgpack map (msgpack specification, "map format family")."""
+    return 0x80 <= first <= 0x8F or first in (0xDE, 0xDF)
+
+
 class ValueShape:
     """One value being walked over, as its bytes come.
 
@@ -51,31 +56,36 @@ class ValueShape:
     Attributes:
         size: its bytes as far as is known: what was walked over, and what that claims.
         whole: whether that is all of it.
+        binary: where the content of the last binary that was met starts, and how many bytes it claims.
     """
 
     def __init__(self, limits: Limits, *, offset: int) -> None:
         self.size = 0
+        self.binary = (0, 0)
         self._limits = limits
         self._offset = offset
         self._left = 1  # values still to come on this level
         self._outer: list[int] = []  # and on the levels around it
         self._members = 0
         self._text = 0
+        self._exceeded: LimitExceeded | None = None
 
     @property
     def whole(self) -> bool:
         """Whether its size is known."""
         return not (self._left or self._outer)
 
-    def walk(self, data: bytearray | memoryview) -> None:
+    def walk(self, data: bytes | bytearray | memoryview) -> None:
         """Go on as far as the bytes go.
 
         Args:
             data: the value's bytes from its first one, as many as there are.
 
         Raises:
-            LimitExceeded: it has more of something than it may.
+            LimitExceeded: it has more of something than it may, as far as it was walked over now or before.
         """
+        if self._exceeded is not None:
+            raise self._exceeded.with_traceback(None)
         end, most, most_text = len(data), self._limits.max_frame_size, self._limits.max_text_size
         while self._left and self.size < end:
             first = data[self.size]
@@ -91,7 +101,7 @@ class ValueShape:
             while not self._left and self._outer:
                 self._left = self._outer.pop()
 
-    def _pass_long(self, first: int, data: bytearray | memoryview) -> bool:
+    def _pass_long(self, first: int, data: bytes | bytearray | memoryview) -> bool:
         """Pass over a value with a length or count, or enter it; False where that has not come whole."""
         kind, width, count = _LONG[first]
         start = self.size + 1 + width
@@ -103,9 +113,11 @@ class ValueShape:
         self.size = start
         if kind in (_ARRAY, _MAP):
             self._enter(count, 2 * count if kind == _MAP else count)
-        else:
-            self.size += count
-            self._text += count if kind == _TEXT else 0
+            return True
+        if kind == _BINARY:
+            self.binary = (self.size, count)
+        self.size += count
+        self._text += count if kind == _TEXT else 0
         return True
 
     def _enter(self, members: int, values: int) -> None:
@@ -118,4 +130,5 @@ class ValueShape:
     def _check(self, limit: str, count: int) -> None:
         allowed = getattr(self._limits, limit)
         if count > allowed:
-            raise LimitExceeded.of(limit, allowed, f"{count} or more in one frame", offset=self._offset)
+            self._exceeded = LimitExceeded.of(limit, allowed, f"{count} or more in one frame", offset=self._offset)
+            raise self._exceeded

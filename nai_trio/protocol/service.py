@@ -10,11 +10,13 @@ is still that refusal, with the words that came.
 from __future__ import annotations
 
 import abc
+import contextlib
 from typing import TYPE_CHECKING
 
 from nai_trio.errors import HTTPStatusError, NovelAIError
 from nai_trio.headers import Headers
-from nai_trio.protocol.decoder import Buffer, Decoder, T_co
+from nai_trio.protocol.decoder import Buffer, Decoder, T_co, slices
+from nai_trio.protocol.gather import SLICE, Buffers
 from nai_trio.protocol.http import HTTPExchange, Request, ResponseHead
 from nai_trio.protocol.limits import Limits
 
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ServiceExchange"]
 
-_READ_SIZE = 64 * 1024
+_OPENING = 4096
+"""Bytes looked at in one go until it is known how to read the body: nearly all of it then goes where it belongs."""
+
+_MOST_TO_SEE = 64
+"""Bytes that `_open_body` is shown, at most."""
 
 
 class ServiceExchange(Decoder[T_co]):
@@ -35,6 +41,7 @@ class ServiceExchange(Decoder[T_co]):
     Args:
         request: what to send.
         limits: bounds on what the response may hold.
+        buffers: memory to use, where several exchanges share it; its own by default.
 
     Attributes:
         fault: the error that the next `receive_data` raises, or None.
@@ -43,13 +50,13 @@ class ServiceExchange(Decoder[T_co]):
 
     billed = True
 
-    def __init__(self, request: Request, limits: Limits | None) -> None:
+    def __init__(self, request: Request, limits: Limits | None, buffers: Buffers | None = None) -> None:
         self._limits = limits or Limits()
+        self._buffers = buffers or Buffers()
         self._http = HTTPExchange(request, limits=self._limits)
         self._opening = bytearray()
         self._body: Body[T_co] | None = None
         self._finished = False
-        self._buffer = bytearray()
 
     @property
     def status(self) -> int | None:
@@ -99,16 +106,20 @@ class ServiceExchange(Decoder[T_co]):
         return super().feed(data)
 
     def get_buffer(self, sizehint: int = -1, /) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Memory to read into, for drivers in the shape of asyncio's BufferedProtocol; valid until `buffer_updated`."""
-        if not self._buffer:
-            self._buffer = bytearray(_READ_SIZE)
-        return memoryview(self._buffer)
+        """Memory to read into, for drivers in the shape of asyncio's BufferedProtocol; valid until `buffer_updated`.
+
+        It is that of the `buffers`: where several exchanges share those, ask when bytes are there to be read, and let
+        nothing come between that and `buffer_updated`.
+        """
+        return memoryview(self._buffers.receiving())
 
     def buffer_updated(self, count: int) -> list[T_co]:
         """Say that `count` bytes (0: end of file) were read into `get_buffer()`; otherwise as `receive_data`."""
-        if not 0 <= count <= len(self._buffer):
-            raise ValueError(f"count: expected 0 to {len(self._buffer)}, what get_buffer() has room for, got {count}")
-        return self.receive_data(memoryview(self._buffer)[:count])
+        with self.get_buffer() as room:
+            if not 0 <= count <= len(room):
+                raise ValueError(f"count: expected 0 to {len(room)}, what get_buffer() has room for, got {count}")
+            with room[:count] as data:
+                return self.receive_data(data)
 
     def attach_evidence(self, error: NovelAIError) -> NovelAIError:
         """Put on an error what is known about this exchange: whether it may be billed, and what had arrived."""
@@ -155,39 +166,34 @@ class ServiceExchange(Decoder[T_co]):
             raise self.attach_evidence(error)  # noqa: B904 - the same error, with its evidence
 
     def _items(self, data: Buffer) -> Iterator[T_co]:
-        try:
-            for piece in self._http.feed(data):
-                yield from self._feed_body(piece)
-            self._http.raise_fault()
-        except NovelAIError as error:
-            if (self.status or 0) >= 300 and error is self._http.fault:
-                yield from self._finish_body()
-            raise
+        for piece in slices(data, first=SLICE if self._body is not None else _OPENING):
+            with contextlib.suppress(NovelAIError):  # what came before it comes first
+                self._http.read(piece, self._opening.extend if self._body is None else self._body.sink)
+            yield from self._read_body()
+            if self._http.fault is not None:
+                if (self.status or 0) >= 300:
+                    yield from self._finish_body()
+                self._http.raise_fault()
         if self._http.ended and not self._finished:
             yield from self._finish_body()
             self._check_whole()
             self._finished = True
 
-    def _feed_body(self, piece: bytes) -> Iterator[T_co]:
+    def _read_body(self) -> Iterator[T_co]:
         if self._body is not None:
-            yield from _feed(self._body, piece)
-            return
-        self._opening += piece
-        if len(self._opening) >= self._bytes_to_see(self._opening):
+            yield from self._body.read()
+        elif len(self._opening) >= self._bytes_to_see(self._opening):
             yield from self._begin_body()
 
     def _begin_body(self) -> Iterator[T_co]:
-        first = bytes(self._opening)
-        self._body = self._open_body(self._http.require_head(), first)
-        yield from _feed(self._body, first)
+        self._body = body = self._open_body(self._http.require_head(), bytes(self._opening[:_MOST_TO_SEE]))
+        with memoryview(self._opening) as content:
+            body.sink(content)
+        self._opening.clear()
+        yield from body.read()
 
     def _finish_body(self) -> Iterator[T_co]:
         if self._body is None:
             yield from self._begin_body()
         assert self._body is not None  # noqa: S101 - it has begun
         yield from self._body.finish(delimited=self._http.delimited)
-
-
-def _feed(body: Body[T_co], data: bytes) -> Iterator[T_co]:
-    yield from body.feed(data)
-    body.raise_fault()

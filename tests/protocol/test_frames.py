@@ -253,3 +253,12 @@ def test_before_the_first_byte_there_is_no_fault_and_no_end_that_is_too_early() 
     decoder = MsgpackDecoder()
     assert (decoder.feed(b""), decoder.fault) == ([], None)
     decoder.raise_fault()
+
+
+@pytest.mark.parametrize("frame", [framed, bytes], ids=["prefixed", "bare"])
+def test_the_callers_buffer_may_change_its_size_after_a_fault(frame: Any) -> None:
+    for stream in (frame(b"\x81\x01\x01"), frame(GOOD_MAP) + frame(b"\x81\x01\x01")):
+        decoder, scratch = MsgpackDecoder(), bytearray(stream)
+        assert isinstance(drive(decoder, [scratch])[1], ProtocolError)
+        scratch.clear()
+        assert decoder.fault is not None

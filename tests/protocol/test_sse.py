@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 import pytest
-from cuttings import cuttings, split_at
-from hypothesis import given, settings
+from cuttings import byte_by_byte, cuttings, split_at
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nai_trio import LimitExceeded, NovelAIError
-from nai_trio.protocol import ServerSentEvent, SSEDecoder
+from nai_trio.protocol import Buffers, ServerSentEvent, SSEDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -146,25 +146,29 @@ def test_a_line_that_never_ends_is_refused_as_soon_as_it_is_too_long() -> None:
         decoder.feed(b"d")
 
 
-class CountedSearches(bytes):
-    """Bytes that count how many of them are searched."""
+class CountedSearches(bytearray):
+    """Memory that counts how many of its bytes are searched."""
 
     searched = 0
 
-    def find(self, needle: bytes, start: int = 0) -> int:  # type: ignore[override]
-        found = super().find(needle, start)
-        type(self).searched += (len(self) if found < 0 else found + 1) - start
+    def find(self, needle: bytes, start: int, end: int) -> int:  # type: ignore[override]
+        found = super().find(needle, start, end)
+        type(self).searched += (end if found < 0 else found + 1) - start
         return found
 
-    def __bytes__(self) -> bytes:
-        return self
+
+class CountedMemory(Buffers):
+    def lend(self) -> bytearray:
+        return CountedSearches()
 
 
-def test_each_search_looks_at_each_byte_once() -> None:
+@pytest.mark.parametrize("size", [1, 7, 1000, 16000])
+def test_each_search_looks_at_each_byte_once(size: int) -> None:
     CountedSearches.searched = 0
-    stream = CountedSearches(b"data:x\n\n" * 2000)
-    assert len(SSEDecoder().feed(stream)) == 2000
-    assert 0 < CountedSearches.searched <= 2 * len(stream)  # one search for LF, one for CR
+    stream = b"data:x\n\n" * 2000
+    decoder = SSEDecoder(buffers=CountedMemory())
+    assert sum(len(decoder.feed(stream[start : start + size])) for start in range(0, len(stream), size)) == 2000
+    assert 0 < CountedSearches.searched <= 3 * len(stream)  # one search for LF, one for CR, one for the colon
 
 
 TRICKY = [b"\n", b"\r", b"\r\n", b":", b" ", b"data", b"event", b"id", b"retry", b"data:", b"data: ", b"id:", b"event:"]
@@ -205,3 +209,62 @@ def test_any_number_of_data_lines_is_one_text() -> None:
     lines = [b"a", b"", b" b", b"c"]
     [event] = SSEDecoder().feed(b"".join(b"data:" + line + b"\n" for line in lines) + b"\n")
     assert event.data == b"a\n\nb\nc"
+
+
+class GeneralWay(SSEDecoder):
+    """Takes every line by itself."""
+
+    def _next_usual(self) -> None:
+        return None
+
+
+def all_of(decoder: SSEDecoder, pieces: Iterable[bytes]) -> tuple[object, ...]:
+    """All that a stream leaves behind."""
+    events, fault = drive(decoder, pieces)
+    place = fault.offset if isinstance(fault, LimitExceeded) else None
+    return events, type(fault), str(fault), place, decoder.retry, decoder.unfinished if fault is None else None
+
+
+usual_events = st.builds(
+    lambda name, space, data: b"event:%s%s\ndata:%s%s\n\n" % (space, name, space, data),
+    st.sampled_from([b"final", b"x", b"\xff", b" ", b"", b"a:b", b"y" * 31, b"y" * 32, b"y" * 33, b"data"]),
+    st.sampled_from([b" ", b" ", b"", b"  "]),
+    st.sampled_from([b"", b"1", b"{}", b"data", b":", BOM, b"x" * 40, b"a\rb"]),
+)
+SURPRISES = [b"\n", b"\r", b"\r\n", b": c\n", b"data: 1\n", b"data\n", b"id: 5\n", b"id\n", b"event: z\n", b"event\n"]
+SURPRISES += [b"retry: 7\n", BOM, b"event: z\r\ndata: 1\r\n\r\n", b"event: z\ndata: 1\n\r\n", b"event: z\ndata: 1\r\n"]
+SURPRISES += [b"foo", b"event: z\ndata: 1\ndata: 2\n\n", b"event: z\nid: 1\ndata: 3\n\n", b"event: z\ndata: 4"]
+mixed = st.lists(st.one_of(usual_events, usual_events, st.sampled_from(SURPRISES)), max_size=7).map(b"".join)
+sizes = st.one_of(st.just(10_000), st.integers(1, 110))
+
+
+@settings(max_examples=500)
+@given(mixed, places, sizes, st.one_of(st.just(64), sizes))
+@example(b"event: \ndata: 1\n\n", [], 100, 100)
+@example(b"event: z\ndata: 12\n\n", [], 8, 64)
+@example(BOM + b"event: z\ndata: 1\n\n", [], 8, 64)
+def test_usual_events_and_the_general_way_give_the_same_in_any_cut(
+    stream: bytes, cuts: list[int], event_size: int, field_size: int
+) -> None:
+    limits = {"max_event_size": event_size, "max_field_size": field_size}
+    expected = all_of(GeneralWay(**limits), [stream])
+    assert all_of(SSEDecoder(**limits), [stream]) == expected
+    assert all_of(SSEDecoder(**limits), split_at(stream, cuts)) == expected
+    assert all_of(SSEDecoder(**limits), byte_by_byte(stream)) == expected
+
+
+def test_usual_events_that_come_whole_are_taken_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = b"event: intermediate\ndata: {}\n\n" * 1000 + b"event:final\ndata:" + b"x" * 200_000 + b"\n\n"
+    monkeypatch.delattr(SSEDecoder, "_take_line")
+    events = SSEDecoder().feed(stream)
+    assert [(event.event, len(event.data)) for event in events] == [("intermediate", 2)] * 1000 + [("final", 200_000)]
+    with pytest.raises(AttributeError, match="_take_line"):
+        SSEDecoder().feed(b"data: 1\n\n")
+
+
+def test_the_callers_buffer_may_change_its_size_after_a_fault() -> None:
+    for stream in (b"data: too long\n\n", b"data:a\n\ndata: too long\n\n"):
+        decoder, scratch = SSEDecoder(max_event_size=8), bytearray(stream)
+        assert isinstance(drive(decoder, [scratch])[1], LimitExceeded)
+        scratch.clear()
+        assert decoder.fault is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,9 +15,8 @@ from nai_trio.errors import LimitExceeded, NovelAIError, ProtocolError
 from nai_trio.params import recall
 from nai_trio.params.vibe_files import VibeFile
 from nai_trio.pictures import exif_comment, header, png_text
-from nai_trio.protocol import SSEDecoder, _json, archive, collected, exchange, frames, picture_list
+from nai_trio.protocol import SSEDecoder, _json, archive, collected, exchange, frames, framing, http, picture_list
 from nai_trio.protocol.decoder import Decoder
-from nai_trio.protocol.http import HTTPExchange
 from nai_trio.protocol.members import Members
 from nai_trio.transports import http_proxy, socks, tape, tape_contents, websocket_answer, websocket_link
 
@@ -193,8 +193,8 @@ PLANTED: dict[str, tuple[str, Any, str, Any]] = {
     "a seed may be anything": ("json_pictures", picture_list, "_take_seed", lambda entry: entry.fields.get("seed")),
     "an error body has no limit": ("refusal", collected.ErrorBody, "_overflow", no_check),
     "an answer may be cut": ("response", exchange.ImageExchange, "_check_whole", no_check),
-    "a head's room is not counted": ("head", HTTPExchange, "_room", lambda self: 1 << 20),
-    "a body has no limit": ("chunked", HTTPExchange, "_body_pieces", lambda self, data: iter([bytes(data)])),
+    "a head's end is passed over": ("head", http, "_HEAD_END", re.compile(b"never")),
+    "a body has no limit": ("chunked", framing.Framing, "_hand_on", lambda self, content, write: write(content)),
     "a missing member of an account is a KeyError": (
         "subscription",
         Members,

@@ -11,7 +11,7 @@ from real_bytes import short_events
 
 from nai_trio.errors import LimitExceeded, NovelAIError, ProtocolError
 from nai_trio.protocol import Frame, MsgpackDecoder
-from nai_trio.protocol.frames import is_map_start
+from nai_trio.protocol.msgpack_shape import is_map_start
 
 MEASURED = ("nai_trio.protocol.frames",)
 LONGEST = 1200
@@ -35,13 +35,13 @@ def check(data: bytes) -> None:
 def _run(pieces: list[bytes]) -> Outcome:
     decoder = MsgpackDecoder(**LIMITS)
     frames: list[Frame] = []
-    fed, error = 0, None
+    largest, error = 0, None
     try:
         for piece in pieces:
-            fed += len(piece)
             with lent(piece) as buffer:
                 frames += decoder.feed_frames(buffer)
-            check_held(decoder, LIMIT + 4 + (len(piece) if decoder.fault else 0))
+            largest = max(largest, len(piece))
+            check_held(decoder, 2 * (LIMIT + 4 + largest) * 5 // 4)  # in use and spare; memory grows by a quarter
         raise_fault(decoder)
         decoder.close()
     except NovelAIError as raised:
