@@ -33,8 +33,8 @@ from server import serving
 if TYPE_CHECKING:
     from contenders import Client, Kind
 
-ROUNDS, QUICK_ROUNDS = 40, 5
-REPEATS, QUICK_REPEATS = 3, 2
+ROUNDS, QUICK_ROUNDS = 16, 3
+REPEATS, QUICK_REPEATS = 8, 4
 MEMORY = 5
 
 GROUPS = (

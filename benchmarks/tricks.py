@@ -25,18 +25,18 @@ import h11
 import pybase64
 import work
 
-from nai_trio.protocol import Buffers, Limits, SSEDecoder
+from nai_trio.protocol import Limits, SSEDecoder
+from nai_trio.protocol.events import EventReader
 from nai_trio.protocol.framing import ChunkedFraming
-from nai_trio.protocol.gather import SLICE, Gather
+from nai_trio.protocol.gather import SHARED, SLICE, Gather
 from nai_trio.protocol.picture_json import fields_with_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Step = Callable[[], object]
 
 ROUNDS, QUICK_ROUNDS = 60, 10
-BUFFERS = Buffers()
 
 
 @attrs.frozen
@@ -71,6 +71,11 @@ class GeneralFraming(ChunkedFraming):
         return place + len(content)
 
 
+class GeneralEvents(EventReader):
+    def _usual_preview(self, fields: Mapping[str, Any]) -> None:  # noqa: ARG002
+        return None
+
+
 def reads(data: bytes) -> list[memoryview]:
     view = memoryview(data)
     return [view[start : start + SLICE] for start in range(0, len(view), SLICE)]
@@ -78,7 +83,7 @@ def reads(data: bytes) -> list[memoryview]:
 
 def sse_events(kind: type[SSEDecoder], body: bytes) -> Step:
     def step() -> list[int]:
-        decoder, sizes = kind(buffers=BUFFERS), []
+        decoder, sizes = kind(), []
         for piece in reads(body):
             decoder.sink(piece)
             sizes += [event.end - event.start for event in decoder.read()]
@@ -89,7 +94,7 @@ def sse_events(kind: type[SSEDecoder], body: bytes) -> Step:
 
 def body_of(chunks: bytes, kind: type[ChunkedFraming]) -> Step:
     def step() -> int:
-        framing, gather = kind(Limits()), Gather(BUFFERS)
+        framing, gather = kind(Limits()), Gather(SHARED)
         for piece in reads(chunks):
             framing.read(piece, gather.write)
         size = gather.size
@@ -112,6 +117,12 @@ def body_by_h11(response: bytes) -> Step:
         return len(body)
 
     return step
+
+
+def chunks_of(kind: type[EventReader]) -> Step:
+    reader = kind(steps=28, n_samples=1)
+    events = [{**event.fields, "image": event.image} for event in work.events(work.VARIANTS["service"])]
+    return lambda: [reader.chunk(fields, offset=0) for fields in events]
 
 
 def tricks() -> list[Trick]:
@@ -148,6 +159,7 @@ def tricks() -> list[Trick]:
         ),
         Trick("usual events", "sse.py", sse_events(SSEDecoder, body), sse_events(GeneralSSE, body), "line by line"),
     ]
+    rows.append(Trick("28 events to chunks", "events.py", chunks_of(EventReader), chunks_of(GeneralEvents), "in turn"))
     for name, variant in (("16 KiB", service), ("4 KiB", small_chunks)):
         whole = work.response(variant, "sse")
         chunks = whole[whole.index(b"\r\n\r\n") + 4 :]

@@ -1,4 +1,4 @@
-"""Names of a package that are loaded at their first use (PEP 562), for what not every program needs."""
+"""Names of a package that are loaded at their first use (PEP 562), for not every program needs all of them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["loader"]
 
 
-def loader(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
+def loader(package: str, late: Mapping[str, Sequence[str]]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """The `__getattr__` and `__dir__` of a package.
 
     Args:
         package: its name.
-        homes: for each name that is loaded late, the module in the package that defines it.
+        late: for each module in the package that is loaded late, the names of the package that it defines.
     """
+    homes = {name: home for home, defined in late.items() for name in defined}
 
     def load(name: str) -> object:
         if name not in homes:

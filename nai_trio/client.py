@@ -15,7 +15,6 @@ from nai_trio.image import ImageNamespace
 from nai_trio.options import Retry, Timeouts
 from nai_trio.pool import ConnectionPool
 from nai_trio.protocol.credentials import APIKey
-from nai_trio.protocol.gather import Buffers
 from nai_trio.protocol.limits import Limits
 from nai_trio.transport import Transport
 from nai_trio.turns import take_turn
@@ -74,7 +73,6 @@ class NovelAI:
         image: picture generation.
         account: what the key's account has.
         vibe_cache: where encoded vibes are kept.
-        buffers: memory that generations use one after another.
 
     Raises:
         MissingAPIKeyError: no key is given and the environment has none.
@@ -108,7 +106,6 @@ class NovelAI:
         self.retry = retry or Retry()
         self.limits = limits or Limits()
         self.vibe_cache = vibe_cache if isinstance(vibe_cache, VibeCache) else VibeCache(vibe_cache)
-        self.buffers = Buffers()
         self.image = ImageNamespace(self)
         self.account = AccountNamespace(self)
         self._ssl_context = ssl_context

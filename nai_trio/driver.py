@@ -15,12 +15,13 @@ as `Retry` says; both only where the request cannot have been billed. After a 2x
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 
 from nai_trio.deadline import deadline, expiry, timeout_error
 from nai_trio.errors import NetworkError, NetworkTimeout, NovelAIError, ProtocolError, StreamInterrupted
+from nai_trio.protocol.gather import SHARED
 from nai_trio.retrying import Attempts
 from nai_trio.transport import Readable
 from nai_trio.waiting import tell
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["Driver", "call", "open_exchange"]
 
 T = TypeVar("T")
+
+_MUCH = 32 * 1024
+"""Bytes of a read that brought so many that there may be more; in a slow stream to look in vain would cost more."""
 
 _AT_HAND = 1.0
 """Seconds for an answer that waits to be read already; not the whole timeout, for it may be TLS that speaks."""
@@ -65,6 +69,8 @@ class Driver(Generic[T]):
         self._quiet = 0.0
         self._eventless = 0.0
         self._receive_when_ready = getattr(connection.stream, "receive_when_ready", None)
+        self._receive_nowait: Any = getattr(connection.stream, "receive_nowait", None)
+        self._more_at_hand = False
 
     async def start(self) -> None:
         """Send the request and wait for the response's head.
@@ -148,6 +154,11 @@ class Driver(Generic[T]):
 
     async def _wait_for_bytes(self) -> None:
         """One read within both timers; a scope of its own, since bytes that came undo a deadline that has passed."""
+        if self._more_at_hand and self.exchange.fault is None:
+            await trio.lowlevel.checkpoint()
+            if self._read_at_hand():
+                self._quiet = 0.0
+                return
         read, event = self._timeouts.read, self._timeouts.event
         until_read, until_event = expiry(read) - self._quiet, expiry(event) - self._eventless
         start = trio.current_time()
@@ -174,8 +185,7 @@ class Driver(Generic[T]):
         try:
             chunks = await self._read()
         except trio.BrokenResourceError as error:
-            self._raise_refusal()
-            raise StreamInterrupted(f"the connection broke: {str(error) or type(error).__name__}") from error
+            raise self._interrupted(error) from error
         self.ready.extend(chunks)
 
     async def _read(self) -> list[T]:
@@ -183,7 +193,29 @@ class Driver(Generic[T]):
         wire, exchange = self._wire, self.exchange
         if self._receive_when_ready is None:
             return exchange.receive_data(await wire.receive_some())
-        return exchange.buffer_updated(await self._receive_when_ready(exchange.get_buffer))
+        count = await self._receive_when_ready(exchange.get_buffer)
+        self._more_at_hand = count >= _MUCH and self._receive_nowait is not None
+        return exchange.buffer_updated(count)
+
+    def _read_at_hand(self) -> bool:
+        """Take what is there at once, if anything is: the timers cost as much as all else that belongs to a read."""
+        room = SHARED.lend_room()  # not the exchange's, which would keep it while it waits
+        try:
+            with memoryview(room) as view:
+                count = self._receive_nowait(view)
+                with view[:count] as data:
+                    self.ready.extend(self.exchange.receive_data(data))
+        except trio.WouldBlock:
+            self._more_at_hand = False
+        except trio.BrokenResourceError as error:
+            raise self._interrupted(error) from error
+        finally:
+            SHARED.give_back_room(room)
+        return self._more_at_hand
+
+    def _interrupted(self, error: trio.BrokenResourceError) -> StreamInterrupted:
+        self._raise_refusal()
+        return StreamInterrupted(f"the connection broke: {str(error) or type(error).__name__}")
 
     def _raise_refusal(self) -> None:
         """A refusal whose body was cut or stalled is still that refusal, with the words that came."""

@@ -80,7 +80,7 @@ class Generation:
         client, delivery = self._client, self._delivery
 
         def make() -> ImageExchange:
-            return ImageExchange(params, stream=delivery, body=body, buffers=client.buffers, **client.service)
+            return ImageExchange(params, stream=delivery, body=body, **client.service)
 
         return await open_exchange(client, make, on_wait=self._on_wait)
 

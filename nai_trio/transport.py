@@ -21,6 +21,8 @@ they were sent, cut anywhere. Two things a stream may offer beyond that, both op
 - `receive_when_ready(get_buffer) -> int` (async): the same, but `get_buffer()` is called when bytes are there to be put
   into the buffer, and nothing is awaited after that. So one buffer serves all streams of a run, and a stream that waits
   holds none; the client reads this way where it can.
+- `receive_nowait(buffer) -> int`: the same without waiting; raises `trio.WouldBlock` where nothing is there. Where a
+  stream is fast, the client reads this way between two waits, without timers.
 
 Layers. A transport that goes through another host takes `inner`, the transport that opens the stream to that host
 (plain TCP by default), so that layers combine in any order: the hop is for the inner one an origin like any other. It

@@ -91,13 +91,31 @@ class SystemStream(trio.abc.HalfCloseableStream):
                 while (fd := self._stream.socket.fileno()) != -1:
                     await trio.lowlevel.wait_readable(fd)
                     try:
-                        return os.readv(fd, [get_buffer()])
-                    except BlockingIOError:  # it was not; Linux warns of that (select(2), "BUGS")
+                        return self._read(fd, get_buffer())
+                    except trio.WouldBlock:  # Linux warns of that (select(2), "BUGS")
                         continue
-                    except OSError as error:
-                        raise self._error(error) from error
                 await trio.lowlevel.checkpoint()
-                raise trio.ClosedResourceError(f"this {self._kind} stream is closed")
+                raise self._closed()
+
+        def receive_nowait(self, buffer: bytearray | memoryview) -> int:
+            """As `receive_into`, with what is there at once.
+
+            Raises:
+                trio.WouldBlock: nothing is.
+            """
+            with self._receiving:
+                fd = self._stream.socket.fileno()
+                if fd == -1:
+                    raise self._closed()
+                return self._read(fd, buffer)
+
+        def _read(self, fd: int, buffer: bytearray | memoryview) -> int:
+            try:
+                return os.readv(fd, [buffer])
+            except BlockingIOError:
+                raise trio.WouldBlock from None
+            except OSError as error:
+                raise self._error(error) from error
 
     def readable(self) -> bool:
         """Whether a read would return at once: bytes, the end of file or an error wait, or this stream is closed."""
@@ -107,9 +125,12 @@ class SystemStream(trio.abc.HalfCloseableStream):
         """Close the socket; pending calls of other tasks raise `trio.ClosedResourceError`."""
         await self._stream.aclose()
 
+    def _closed(self) -> trio.ClosedResourceError:
+        return trio.ClosedResourceError(f"this {self._kind} stream is closed")
+
     def _error(self, error: OSError) -> trio.ClosedResourceError | trio.BrokenResourceError:
         if error.errno in _CLOSED_BY_US:
-            return trio.ClosedResourceError(f"this {self._kind} stream is closed")
+            return self._closed()
         return trio.BrokenResourceError(f"{self._kind} connection broken: {error}")
 
 

@@ -104,6 +104,7 @@ class TLSStream(trio.abc.Stream):
         self._https_compatible = https_compatible
         self._keep_session = keep_session
         self._receive_when_ready = getattr(lower, "receive_when_ready", None)
+        self._receive_nowait = getattr(lower, "receive_nowait", None)
         self._edge = RecordEdge()
         self._early = bytearray()  # decrypted by `readable`
         self._held = b""  # tickets, until this end first sends
@@ -188,6 +189,22 @@ class TLSStream(trio.abc.Stream):
     async def receive_when_ready(self, get_buffer: Callable[[], bytearray | memoryview]) -> int:
         """As `receive_into`, but ask for the buffer when it is about to be filled, and await nothing after that."""
         return await self._receive(lambda: 0 if self._is_dry else self._take_into(memoryview(get_buffer())))
+
+    def receive_nowait(self, buffer: bytearray | memoryview) -> int:
+        """As `receive_into`, with what is there at once.
+
+        Raises:
+            trio.WouldBlock: nothing is; or it is the end or a fault, which the other ways to receive tell.
+        """
+        with self._receiving, memoryview(buffer) as view:
+            self._check()
+            count = 0 if self._is_dry else self._take_into(view)
+            if not count and not self._ended and self._receive_nowait is not None:
+                self._feed_from_buffer(self._receive_nowait(_cipher_buffer()))
+                count = self._take_into(view)
+        if not count:
+            raise trio.WouldBlock
+        return count
 
     async def aclose(self) -> None:
         """Close this stream and the one below; unless `https_compatible`, with close_notify first."""
@@ -337,7 +354,9 @@ class TLSStream(trio.abc.Stream):
         if self._receive_when_ready is None:
             self._feed(await self._lower.receive_some(READ_SIZE))
             return
-        count = await self._receive_when_ready(_cipher_buffer)
+        self._feed_from_buffer(await self._receive_when_ready(_cipher_buffer))
+
+    def _feed_from_buffer(self, count: int) -> None:
         with memoryview(_cipher_buffer()) as view, view[:count] as data:
             self._feed(data)
 

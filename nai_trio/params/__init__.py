@@ -78,8 +78,8 @@ __all__ = [
     "write_vibes",
 ]
 
-_HOMES = dict.fromkeys(
-    ("FiledEncoding", "VibeFile", "VibeImportInfo", "VibeSource", "read_vibes", "write_vibes"), "vibe_files"
-)
+_HOMES = {
+    "vibe_files": ("FiledEncoding", "VibeFile", "VibeImportInfo", "VibeSource", "read_vibes", "write_vibes"),
+}
 
 __getattr__, __dir__ = loader(__name__, _HOMES)

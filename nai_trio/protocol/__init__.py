@@ -10,7 +10,7 @@ Three parts, each usable alone, that know nothing of each other:
 request whose answer is read whole: `subscription_call`, `encode_vibe_call`. docs/sansio.md shows them under asyncio and
 on a blocking socket.
 
-What not every program needs is loaded at its first use.
+Each name is loaded at its first use, so a program that wants one parser pays for that one.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nai_trio._lazy import loader
-from nai_trio.protocol.chunks import Chunk, FinalChunk, IntermediateChunk, RetryChunk, UnknownChunk
-from nai_trio.protocol.credentials import APIKey
-from nai_trio.protocol.exchange import Delivery, ImageExchange
-from nai_trio.protocol.gather import Buffers
-from nai_trio.protocol.http import HTTPExchange, Request, ResponseHead, get_request, json_request
-from nai_trio.protocol.limits import Limits
-from nai_trio.protocol.sse import ServerSentEvent, SSEDecoder
 
 if TYPE_CHECKING:
     from nai_trio.protocol.call import CallExchange
+    from nai_trio.protocol.chunks import Chunk, FinalChunk, IntermediateChunk, RetryChunk, UnknownChunk
+    from nai_trio.protocol.credentials import APIKey
+    from nai_trio.protocol.exchange import Delivery, ImageExchange
     from nai_trio.protocol.frames import Frame, MsgpackDecoder
+    from nai_trio.protocol.gather import Buffers
+    from nai_trio.protocol.http import HTTPExchange, Request, ResponseHead, get_request, json_request
+    from nai_trio.protocol.limits import Limits
+    from nai_trio.protocol.sse import ServerSentEvent, SSEDecoder
     from nai_trio.protocol.subscription import Subscription, parse_subscription, subscription_call
     from nai_trio.protocol.vibe import encode_vibe_body, encode_vibe_call
 
@@ -61,14 +61,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CallExchange": "call",
-    "Frame": "frames",
-    "MsgpackDecoder": "frames",
-    "Subscription": "subscription",
-    "encode_vibe_body": "vibe",
-    "encode_vibe_call": "vibe",
-    "parse_subscription": "subscription",
-    "subscription_call": "subscription",
+    "call": ("CallExchange",),
+    "chunks": ("Chunk", "FinalChunk", "IntermediateChunk", "RetryChunk", "UnknownChunk"),
+    "credentials": ("APIKey",),
+    "exchange": ("Delivery", "ImageExchange"),
+    "frames": ("Frame", "MsgpackDecoder"),
+    "gather": ("Buffers",),
+    "http": ("HTTPExchange", "Request", "ResponseHead", "get_request", "json_request"),
+    "limits": ("Limits",),
+    "sse": ("SSEDecoder", "ServerSentEvent"),
+    "subscription": ("Subscription", "parse_subscription", "subscription_call"),
+    "vibe": ("encode_vibe_body", "encode_vibe_call"),
 }
 
 __getattr__, __dir__ = loader(__name__, _HOMES)

@@ -21,7 +21,7 @@ from nai_trio.errors import GenerationError, LimitExceeded, NovelAIError, Protoc
 from nai_trio.protocol import _json
 from nai_trio.protocol.chunks import Chunk, FinalChunk
 from nai_trio.protocol.collected import Body, CollectedBody, ErrorBody, RefusalBody, first_json, words
-from nai_trio.protocol.gather import Buffers
+from nai_trio.protocol.gather import SHARED
 from nai_trio.protocol.members import show
 from nai_trio.protocol.msgpack_shape import is_map_start
 from nai_trio.protocol.picture_json import fields_with_picture
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from nai_trio.protocol.events import EventReader
     from nai_trio.protocol.framing import Write
+    from nai_trio.protocol.gather import Buffers
     from nai_trio.protocol.http import ResponseHead
     from nai_trio.protocol.limits import Limits
 
@@ -107,9 +108,9 @@ def open_body(
         received = f"{_NAMES[seen]} ({_type_of(head)}, first bytes {first[:16]!r})"
         raise ProtocolError.mismatch(expected=_NAMES[kind], received=received, offset=0)
     if kind == "sse":
-        return SSEBody(events, limits, buffers or Buffers())
+        return SSEBody(events, limits, buffers or SHARED)
     if kind == "msgpack":
-        return FramesBody(events, limits, buffers or Buffers())
+        return FramesBody(events, limits, buffers or SHARED)
     if kind in ("zip", "image"):
         return ZipBody(limits) if kind == "zip" else ImageBody(limits)
     if kind == "json":

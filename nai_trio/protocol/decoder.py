@@ -20,19 +20,19 @@ from nai_trio.errors import NovelAIError
 from nai_trio.protocol.gather import SLICE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-def slices(data: Buffer, *, first: int = SLICE) -> Iterator[memoryview]:
+def slices(data: Buffer, *, first: int = SLICE) -> Iterable[memoryview]:
     """Any bytes in pieces of `SLICE` at most, and `first` the first one; one empty piece where there are none."""
-    with memoryview(data) as view:
-        yield view[:first]
-        for start in range(first, len(view), SLICE):
-            yield view[start : start + SLICE]
+    view = memoryview(data)
+    if len(view) <= first:
+        return (view,)
+    return (view[:first], *(view[start : start + SLICE] for start in range(first, len(view), SLICE)))
 
 
 class Decoder(abc.ABC, Generic[T_co]):

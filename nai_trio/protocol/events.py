@@ -7,6 +7,8 @@ type; members that are not known stay on the chunk, and so do whole events of un
 
 from __future__ import annotations
 
+from math import isfinite
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from nai_trio.protocol.chunks import OtherKind
 
 __all__ = ["EventReader"]
+
+_preview_values = itemgetter("event_type", "samp_ix", "step_ix", "gen_id", "sigma", "image")
+_PREVIEW_MEMBERS = {"event_type", "samp_ix", "step_ix", "gen_id", "sigma", "image"}
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +51,9 @@ class EventReader:
             GenerationError: the event is an `error`.
             ProtocolError: a member is missing, or is not what it must be.
         """
+        usual = self._usual_preview(fields)
+        if usual is not None:
+            return usual
         event = Members(fields, of="an event", offset=offset)
         kind = event.take_text("event_type")
         if kind == "intermediate":
@@ -57,6 +65,24 @@ class EventReader:
         if kind == "error":
             raise _error(event)
         return UnknownChunk(event_type=cast("OtherKind", kind), fields=fields)
+
+    def _usual_preview(self, fields: Mapping[str, Any]) -> IntermediateChunk | None:
+        """The preview in an event that has just the members that it should; None where it takes the general way.
+
+        Nearly all events are such; that makes all of a generation take six tenths of the time (benchmarks/tricks.py).
+        """
+        if fields.keys() != _PREVIEW_MEMBERS:
+            return None
+        kind, sample, step, gen_id, sigma, image = _preview_values(fields)
+        if not (type(sample) is type(step) is type(gen_id) is int and type(sigma) is float and type(image) is bytes):
+            return None
+        if not (kind == "intermediate" and 0 <= sample < self.n_samples and step >= 0 and gen_id >= 0 and image):
+            return None
+        if not isfinite(sigma):
+            return None
+        return IntermediateChunk(
+            samp_ix=sample, step_ix=step, steps=self.steps, gen_id=gen_id, sigma=sigma, image=image
+        )
 
     def _intermediate(self, event: Members) -> IntermediateChunk:
         return IntermediateChunk(

@@ -94,7 +94,7 @@ class ImageExchange(ServiceExchange[Chunk]):
         body: the request's JSON, where `params.to_json(stream=...)` has been called already (it reads files, so a
             driver may want it in a thread).
         limits: bounds on what the response may hold.
-        buffers: memory to use, where several exchanges share it; its own by default.
+        buffers: memory to use; by default what all exchanges of this process share.
         path_prefix: what stands before the service's own paths, for reverse proxies, e.g. "/novelai".
 
     Attributes:

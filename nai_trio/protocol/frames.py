@@ -21,7 +21,7 @@ import msgpack
 
 from nai_trio.errors import LimitExceeded, ProtocolError
 from nai_trio.protocol.decoder import Buffer, Decoder, slices
-from nai_trio.protocol.gather import Buffers, Gather
+from nai_trio.protocol.gather import SHARED, Buffers, Gather
 from nai_trio.protocol.large_binary import LargeBinary
 from nai_trio.protocol.limits import (
     DEFAULT_MAX_DEPTH,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Frame", "MsgpackDecoder"]
 
 _PREFIX = 4
+_ONLY_TEXT = frozenset([str])
 _UNPACK_ERRORS = (ValueError, TypeError, OverflowError, msgpack.UnpackException)
 """All that msgpack raises on bad input; broken UTF-8, bad keys and depth are ValueErrors, OutOfData is not."""
 
@@ -63,7 +64,7 @@ class MsgpackDecoder:
         max_text_size: the most bytes of text in one map.
         max_members: the most members of one map and of all that is in it, together.
         max_depth: how deep maps and arrays may be nested; the map itself is one level.
-        buffers: where memory for an unfinished frame comes from.
+        buffers: where memory for an unfinished frame comes from; by default what all parsers of this process share.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class MsgpackDecoder:
         self._limits = Limits(
             max_frame_size=max_frame_size, max_text_size=max_text_size, max_members=max_members, max_depth=max_depth
         )
-        self._buffers = buffers or Buffers()
+        self._buffers = buffers or SHARED
         self._decoder: FrameDecoder | None = None
 
     @property
@@ -116,8 +117,7 @@ class MsgpackDecoder:
         Raises:
             ProtocolError: as `feed` does.
         """
-        if self._decoder is not None:
-            yield from self._decoder.read()
+        return iter(()) if self._decoder is None else self._decoder.read()
 
     def _decoder_of(self, data: Buffer) -> FrameDecoder | None:
         """What reads the stream, told by its first byte; None before that."""
@@ -187,7 +187,7 @@ class FrameDecoder(Decoder[Frame]):
             raise self._broken(error) from error
 
     def _frame(self, value: object) -> Frame:
-        if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        if isinstance(value, dict) and _ONLY_TEXT.issuperset(map(type, value)):
             return Frame(self._offset, value)
         received = "a map with keys that are not text" if isinstance(value, dict) else type(value).__name__
         raise ProtocolError.mismatch(expected="a msgpack map with text keys", received=received, offset=self._offset)

@@ -139,18 +139,24 @@ class ChunkedFraming(Framing):
     def _read_usual(self, data: memoryview, place: int, write: Write) -> int:
         """Read from inside of a chunk on, while all between chunks is here and plain; no limit can be met in `data`.
 
-        In half of the time that the general way takes, in a third where chunks are as small as 4 KiB.
+        In a third of the time that the general way takes, in a quarter where chunks are as small as 4 KiB.
         """
         size, start, left, content_size = len(data), place, self._left, 0
+        before, chunk_size = b"?", 0  # what stood before the last chunk: nearly always before the next one, too
         while True:
             end = place + left
             if place < size:
                 write(data[place:end])
+            if data[end : end + len(before)] == before:
+                content_size += left
+                place, left = end + len(before), chunk_size
+                continue
             found = _BETWEEN_CHUNKS.match(data, end) if end < size else None
             if found is None:
                 break
             content_size += left
-            place, left = found.end(), int(found[1], 16)
+            before, chunk_size = found[0], int(found[1], 16)
+            place, left = found.end(), chunk_size
         here = min(end, size)
         self._left = end - here
         content_size += here - place

@@ -7,10 +7,9 @@ generation gather in memory that is kept from one to the next, and each picture 
 
 from __future__ import annotations
 
-import contextlib
 from typing import Final
 
-__all__ = ["SLICE", "Buffers", "Gather"]
+__all__ = ["SHARED", "SLICE", "Buffers", "Gather"]
 
 SLICE: Final = 256 * 1024
 """Bytes looked at in one go: what a read brings at most, and what a large input is cut into. Small enough for the
@@ -21,32 +20,43 @@ _MAX_SPARE_SIZE: Final = 8 * 1024 * 1024
 
 
 class Buffers:
-    """Memory that exchanges use one after another: one buffer to receive into, and spares to gather in.
+    """Memory that exchanges use one after another: rooms to receive into, and spares to gather in.
 
-    For exchanges that are driven by one thread; then any number of them can share it at the same time. What is
-    unfinished is never in the receive buffer, so streams that only wait hold nothing.
+    Each piece has one user at a time, in whatever thread: a list's `pop` and `append` are atomic. What is unfinished is
+    never in a room, so streams that only wait hold nothing. 17 MiB are kept at the most.
     """
 
     def __init__(self) -> None:
-        self._receiving: bytearray | None = None
+        self._rooms: list[bytearray] = []
         self._spares: list[bytearray] = []
 
-    def receiving(self) -> bytearray:
-        """The buffer to receive into, of `SLICE` bytes; whatever was in it is lost with the next read."""
-        if self._receiving is None:
-            self._receiving = bytearray(SLICE)
-        return self._receiving
+    def lend_room(self) -> bytearray:
+        """Room for one read, of `SLICE` bytes, never of another size, and with anything in it."""
+        try:
+            return self._rooms.pop()
+        except IndexError:
+            return bytearray(SLICE)
+
+    def give_back_room(self, room: bytearray) -> None:
+        """Take back such a room; nobody looks at it any longer."""
+        if len(self._rooms) < _MAX_SPARES:
+            self._rooms.append(room)
 
     def lend(self) -> bytearray:
         """Memory to gather in, of any size, 0 included, and with anything in it."""
-        with contextlib.suppress(IndexError):
+        try:
             return self._spares.pop()
-        return bytearray()
+        except IndexError:
+            return bytearray()
 
     def give_back(self, memory: bytearray) -> None:
         """Take back what was lent, larger or not; nobody uses it any longer."""
         if len(self._spares) < _MAX_SPARES and len(memory) <= _MAX_SPARE_SIZE:
             self._spares.append(memory)
+
+
+SHARED: Final = Buffers()
+"""What all exchanges and parsers of this process use that were given nothing else."""
 
 
 class Gather:

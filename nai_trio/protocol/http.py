@@ -184,15 +184,12 @@ class HTTPExchange(Decoder[bytes]):
     def read(self, data: memoryview, write: Write) -> None:
         """As `feed`, but hand each piece of the body to `write` as a view of `data`, good for that call alone.
 
-        Raises:
-            NovelAIError: the bytes are wrong, now or in an earlier call; what came before was handed on.
+        What is wrong is not raised here but kept as `fault`: what came before it comes first, and was handed on.
         """
-        self.raise_fault()
         try:
             self._read(data, write)
         except NovelAIError as fault:
             self.keep_fault(fault)
-            raise
 
     def _parse(self, data: Buffer) -> Iterator[bytes]:
         pieces: list[bytes] = []

@@ -87,19 +87,24 @@ class ValueShape:
         if self._exceeded is not None:
             raise self._exceeded.with_traceback(None)
         end, most, most_text = len(data), self._limits.max_frame_size, self._limits.max_text_size
-        while self._left and self.size < end:
-            first = data[self.size]
-            if size := _SIZES[first]:
-                self.size += size
-                self._text += _TEXTS[first]
-                self._left -= 1
-            elif not self._pass_long(first, data):
-                return
-            if self.size > most or self._text > most_text:
-                self._check("max_frame_size", self.size)
-                self._check("max_text_size", self._text)
-            while not self._left and self._outer:
-                self._left = self._outer.pop()
+        size, text, left = self.size, self._text, self._left  # in this loop, names cost half of what attributes do
+        while left and size < end:
+            first = data[size]
+            if step := _SIZES[first]:
+                size += step
+                text += _TEXTS[first]
+                left -= 1
+            else:
+                self.size, self._text, self._left = size, text, left
+                if not self._pass_long(first, data):
+                    return
+                size, text, left = self.size, self._text, self._left
+            if size > most or text > most_text:
+                self._check("max_frame_size", size)
+                self._check("max_text_size", text)
+            while not left and self._outer:
+                left = self._outer.pop()
+        self.size, self._text, self._left = size, text, left
 
     def _pass_long(self, first: int, data: bytes | bytearray | memoryview) -> bool:
         """Pass over a value with a length or count, or enter it; False where that has not come whole."""

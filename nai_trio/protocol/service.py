@@ -10,21 +10,21 @@ is still that refusal, with the words that came.
 from __future__ import annotations
 
 import abc
-import contextlib
 from typing import TYPE_CHECKING
 
 from nai_trio.errors import HTTPStatusError, NovelAIError
 from nai_trio.headers import Headers
 from nai_trio.protocol.decoder import Buffer, Decoder, T_co, slices
-from nai_trio.protocol.gather import SLICE, Buffers
+from nai_trio.protocol.gather import SHARED, SLICE
 from nai_trio.protocol.http import HTTPExchange, Request, ResponseHead
 from nai_trio.protocol.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from nai_trio.protocol.collected import Body
+    from nai_trio.protocol.gather import Buffers
 
 __all__ = ["ServiceExchange"]
 
@@ -41,7 +41,7 @@ class ServiceExchange(Decoder[T_co]):
     Args:
         request: what to send.
         limits: bounds on what the response may hold.
-        buffers: memory to use, where several exchanges share it; its own by default.
+        buffers: memory to use; by default what all exchanges of this process share.
 
     Attributes:
         fault: the error that the next `receive_data` raises, or None.
@@ -52,7 +52,8 @@ class ServiceExchange(Decoder[T_co]):
 
     def __init__(self, request: Request, limits: Limits | None, buffers: Buffers | None = None) -> None:
         self._limits = limits or Limits()
-        self._buffers = buffers or Buffers()
+        self._buffers = buffers or SHARED
+        self._room: bytearray | None = None
         self._http = HTTPExchange(request, limits=self._limits)
         self._opening = bytearray()
         self._body: Body[T_co] | None = None
@@ -108,18 +109,23 @@ class ServiceExchange(Decoder[T_co]):
     def get_buffer(self, sizehint: int = -1, /) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Memory to read into, for drivers in the shape of asyncio's BufferedProtocol; valid until `buffer_updated`.
 
-        It is that of the `buffers`: where several exchanges share those, ask when bytes are there to be read, and let
-        nothing come between that and `buffer_updated`.
+        From then on it is another exchange's. Who asks only when bytes are there to be read needs but one piece of it
+        for any number of exchanges.
         """
-        return memoryview(self._buffers.receiving())
+        if self._room is None:
+            self._room = self._buffers.lend_room()
+        return memoryview(self._room)
 
     def buffer_updated(self, count: int) -> list[T_co]:
         """Say that `count` bytes (0: end of file) were read into `get_buffer()`; otherwise as `receive_data`."""
-        with self.get_buffer() as room:
-            if not 0 <= count <= len(room):
-                raise ValueError(f"count: expected 0 to {len(room)}, what get_buffer() has room for, got {count}")
-            with room[:count] as data:
+        if not 0 <= count <= SLICE:
+            raise ValueError(f"count: expected 0 to {SLICE}, what get_buffer() has room for, got {count}")
+        room, self._room = self._room or self._buffers.lend_room(), None
+        try:
+            with memoryview(room) as view, view[:count] as data:
                 return self.receive_data(data)
+        finally:
+            self._buffers.give_back_room(room)
 
     def attach_evidence(self, error: NovelAIError) -> NovelAIError:
         """Put on an error what is known about this exchange: whether it may be billed, and what had arrived."""
@@ -167,8 +173,7 @@ class ServiceExchange(Decoder[T_co]):
 
     def _items(self, data: Buffer) -> Iterator[T_co]:
         for piece in slices(data, first=SLICE if self._body is not None else _OPENING):
-            with contextlib.suppress(NovelAIError):  # what came before it comes first
-                self._http.read(piece, self._opening.extend if self._body is None else self._body.sink)
+            self._http.read(piece, self._opening.extend if self._body is None else self._body.sink)
             yield from self._read_body()
             if self._http.fault is not None:
                 if (self.status or 0) >= 300:
@@ -179,11 +184,10 @@ class ServiceExchange(Decoder[T_co]):
             self._check_whole()
             self._finished = True
 
-    def _read_body(self) -> Iterator[T_co]:
+    def _read_body(self) -> Iterable[T_co]:
         if self._body is not None:
-            yield from self._body.read()
-        elif len(self._opening) >= self._bytes_to_see(self._opening):
-            yield from self._begin_body()
+            return self._body.read()
+        return self._begin_body() if len(self._opening) >= self._bytes_to_see(self._opening) else ()
 
     def _begin_body(self) -> Iterator[T_co]:
         self._body = body = self._open_body(self._http.require_head(), bytes(self._opening[:_MOST_TO_SEE]))

@@ -22,7 +22,7 @@ import attrs
 
 from nai_trio.errors import LimitExceeded
 from nai_trio.protocol.decoder import Buffer, Decoder, slices
-from nai_trio.protocol.gather import Buffers, Gather
+from nai_trio.protocol.gather import SHARED, Buffers, Gather
 from nai_trio.protocol.limits import DEFAULT_MAX_EVENT_SIZE, DEFAULT_MAX_FIELD_SIZE
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class SSEDecoder(Decoder[ServerSentEvent]):
     Args:
         max_event_size: the most bytes that one event may take: its data lines and the line being read.
         max_field_size: the most bytes of a line that names the event or its id, which outlives it.
-        buffers: where memory for an unfinished event comes from.
+        buffers: where memory for an unfinished event comes from; by default what all parsers of this process share.
 
     Attributes:
         retry: the last reconnection time the stream gave, in milliseconds, or None.
@@ -110,7 +110,7 @@ class SSEDecoder(Decoder[ServerSentEvent]):
         self.retry: int | None = None
         self._max_event_size = max_event_size
         self._max_field_size = max_field_size
-        self._gather = Gather(buffers or Buffers())
+        self._gather = Gather(buffers or SHARED)
         self._line_start = 0
         self._searched = 0  # no line end is between the line's start and there
         self._lf = self._cr = -1

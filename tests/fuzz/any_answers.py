@@ -12,7 +12,7 @@ from invariants import FROM_PEER, Pieces, check_held, held, lent, raise_fault, w
 
 from nai_trio import ImageParams
 from nai_trio.errors import NovelAIError
-from nai_trio.protocol import Chunk, Delivery, FinalChunk, ImageExchange, IntermediateChunk, Limits
+from nai_trio.protocol import Buffers, Chunk, Delivery, FinalChunk, ImageExchange, IntermediateChunk, Limits
 
 KEY = "pst-not-a-real-key"
 PARAMS = {samples: ImageParams("cat", size=(64, 64), steps=4, seed=2**32 - 1, n_samples=samples) for samples in (1, 2)}
@@ -60,7 +60,13 @@ class Answer:
 def answered(pieces: Pieces, *, delivery: Delivery, samples: int = 1, eof: bool = True) -> Answer:
     """Run an exchange on response bytes, and check what holds whatever they are."""
     exchange = ImageExchange(
-        PARAMS[samples], api_key=KEY, host="image.novelai.net", stream=delivery, body=b"{}", limits=LIMITS
+        PARAMS[samples],
+        api_key=KEY,
+        host="image.novelai.net",
+        stream=delivery,
+        body=b"{}",
+        limits=LIMITS,
+        buffers=Buffers(),
     )
     exchange.data_to_send()
     exchange.get_buffer()  # of a fixed size, and not what is measured

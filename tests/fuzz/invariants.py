@@ -28,6 +28,7 @@ import h11
 
 from nai_trio.errors import GenerationError, HTTPStatusError, NovelAIError, ProtocolError, StreamInterrupted
 from nai_trio.protocol.decoder import Decoder
+from nai_trio.protocol.gather import SHARED
 
 T = TypeVar("T")
 Pieces = list[bytes]
@@ -159,7 +160,7 @@ def held(value: object) -> int:
     total, seen, todo = 0, set[int](), [value]
     while todo:
         each = todo.pop()
-        if id(each) in seen or each is None or isinstance(each, int | float | type):
+        if id(each) in seen or each is None or each is SHARED or isinstance(each, int | float | type):
             continue
         seen.add(id(each))
         if isinstance(each, bytes | bytearray | str | memoryview):

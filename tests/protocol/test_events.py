@@ -6,6 +6,7 @@ import base64
 import itertools
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -198,6 +199,23 @@ def test_any_members_give_a_chunk_or_one_of_our_errors(fields: dict[str, Any]) -
     except (ProtocolError, GenerationError):
         return
     assert chunk.event_type == fields["event_type"]
+
+
+NUMBERS = [0, 1, 2, -1, 2**70, True, 0.0, -0.5, 20000, float("nan"), float("inf")]
+values = st.sampled_from([*NUMBERS, None, "intermediate", "final", "", "QUJD", b"", JPEG, bytearray(b"no")])
+
+
+@settings(max_examples=1000, deadline=None, derandomize=True)
+@given(st.fixed_dictionaries({name: st.just(value) | values for name, value in PREVIEW.items()}))
+def test_an_event_with_all_members_and_no_other_is_read_as_any_event_is(fields: dict[str, Any]) -> None:
+    def outcome(fields: dict[str, Any]) -> object:
+        try:
+            chunk = READER.chunk(fields, offset=5)
+        except ProtocolError as error:
+            return str(error)
+        return attrs.evolve(chunk, extra={}) if isinstance(chunk, IntermediateChunk | FinalChunk) else type(chunk)
+
+    assert repr(outcome(fields)) == repr(outcome({**fields, "unknown": 1}))
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from nai_trio import NovelAIError
 from nai_trio.params import ImageParams
 from nai_trio.protocol import Buffers, Chunk, ImageExchange, MsgpackDecoder, SSEDecoder
-from nai_trio.protocol.gather import SLICE, Gather
+from nai_trio.protocol.gather import SHARED, SLICE, Gather
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,12 +97,45 @@ class Counted(Buffers):
         super().give_back(memory)
 
 
-def test_the_receive_buffer_is_one_and_has_room_for_a_slice() -> None:
+def test_a_room_has_one_user_at_a_time_and_is_used_again() -> None:
     buffers = Buffers()
-    first = buffers.receiving()
-    assert len(first) == SLICE
-    assert buffers.receiving() is first
-    assert Buffers().receiving() is not first
+    rooms = [buffers.lend_room() for _ in range(4)]
+    assert {len(room) for room in rooms} == {SLICE}
+    assert len({id(room) for room in rooms}) == 4
+    for room in rooms:
+        buffers.give_back_room(room)
+    again = [buffers.lend_room() for _ in rooms]
+    assert sum(any(room is other for other in rooms) for room in again) == 2  # more are not kept
+
+
+def test_a_buffer_to_receive_into_stays_the_exchanges_own_until_it_was_updated() -> None:
+    buffers = Buffers()
+    one, other = exchange(buffers), exchange(buffers)
+    with one.get_buffer() as first, one.get_buffer() as again, other.get_buffer() as others:
+        assert first.obj is again.obj
+        assert first.obj is not others.obj
+        room = first.obj
+        first[:6] = b"HTTP/1"
+    assert one.buffer_updated(6) == []
+    with pytest.raises(ValueError, match="count: expected 0 to"):
+        other.buffer_updated(SLICE + 1)
+    with exchange(buffers).get_buffer() as third:
+        assert third.obj is room
+
+
+def test_exchanges_that_were_given_no_memory_share_it() -> None:
+    spare = bytearray(b"kept")
+    while SHARED.lend():  # nothing of other tests
+        pass
+    SHARED.give_back(spare)
+    whole = response(event)
+    run = ImageExchange(PARAMS, api_key="pst-not-a-real-key", host="h", body=BODY)
+    run.data_to_send()
+    chunks = run.receive_data(whole[:-3])
+    assert SHARED.lend() == b""  # it is in use
+    chunks += [*run.receive_data(whole[-3:]), *run.receive_data(b"")]
+    assert len(chunks) == 3
+    assert SHARED.lend() is spare
 
 
 def test_what_was_given_back_is_lent_again() -> None:

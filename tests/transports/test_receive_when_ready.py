@@ -1,4 +1,7 @@
-"""`receive_when_ready` of the streams that have it: sockets, and TLS on anything. One buffer serves many streams."""
+"""`receive_when_ready` and `receive_nowait` of the streams that have them: sockets, and TLS on anything.
+
+One buffer serves many streams.
+"""
 
 from __future__ import annotations
 
@@ -218,3 +221,96 @@ async def test_a_socket_that_was_not_ready_after_all_is_waited_for_again(
         monkeypatch.setattr(os, "readv", late)
         assert await ours.receive_when_ready(Shared()) == 3
         assert len(calls) == 3
+
+
+ON_SOCKETS = ["tcp", "unix", "tls on tcp"]
+
+
+@pytest.mark.parametrize("kind", ON_SOCKETS)
+async def test_what_is_there_is_had_at_once_and_nothing_is_told_so(
+    kind: str, tmp_path: Path, certificates: Certificates
+) -> None:
+    async with connected(kind, tmp_path, certificates) as (ours, theirs):
+        buffer = bytearray(4)
+        with pytest.raises(trio.WouldBlock):
+            ours.receive_nowait(buffer)
+        await theirs.send_all(b"abcdef")
+        assert ours.receive_nowait(buffer) == 4
+        assert bytes(buffer) == b"abcd"
+        assert ours.receive_nowait(memoryview(buffer)) == 2
+        assert bytes(buffer) == b"efcd"
+        with pytest.raises(trio.WouldBlock):
+            ours.receive_nowait(buffer)
+
+
+@pytest.mark.parametrize("kind", SOCKETS)
+async def test_the_end_is_had_at_once_from_a_socket(kind: str, tmp_path: Path, certificates: Certificates) -> None:
+    async with connected(kind, tmp_path, certificates) as (ours, theirs):
+        await theirs.aclose()
+        assert ours.receive_nowait(bytearray(1)) == 0
+
+
+@pytest.mark.parametrize("kind", ["tls on tcp", "tls on memory"])
+async def test_the_end_of_tls_is_told_by_who_may_wait(kind: str, tmp_path: Path, certificates: Certificates) -> None:
+    async with connected(kind, tmp_path, certificates) as (ours, theirs):
+        await theirs.aclose()
+        for _ in range(2):
+            with pytest.raises(trio.WouldBlock):
+                ours.receive_nowait(bytearray(1))
+        assert await ours.receive_when_ready(Shared()) == 0
+        with pytest.raises(trio.WouldBlock):
+            ours.receive_nowait(bytearray(1))
+
+
+async def test_a_fault_of_tls_is_told_by_who_may_wait(tmp_path: Path, certificates: Certificates) -> None:
+    async with connected("tcp", tmp_path, certificates) as (ours, theirs):
+        async with secured(ours, theirs, certificates) as (client, _):
+            await theirs.send_all(b"\x17\x03\x03\x00\x20" + bytes(32))  # a record that does not verify
+            for _ in range(2):
+                with pytest.raises(trio.WouldBlock):
+                    client.receive_nowait(bytearray(1))
+            with pytest.raises(trio.BrokenResourceError, match="TLS failed"):
+                await client.receive_when_ready(Shared())
+
+
+async def test_tls_on_a_stream_that_cannot_tell_has_at_once_what_it_decrypted(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    async with connected("tls on memory", tmp_path, certificates) as (ours, theirs):
+        await theirs.send_all(b"abcdef")
+        buffer = bytearray(3)
+        with pytest.raises(trio.WouldBlock):
+            ours.receive_nowait(buffer)
+        assert await ours.receive_into(buffer) == 3
+        assert ours.receive_nowait(buffer) == 3
+        assert bytes(buffer) == b"def"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_at_once_is_refused_to_a_second_reader_and_on_a_closed_stream(
+    kind: str, tmp_path: Path, certificates: Certificates
+) -> None:
+    async with connected(kind, tmp_path, certificates) as (ours, _):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ours.receive_when_ready, Shared())
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(trio.BusyResourceError):
+                ours.receive_nowait(bytearray(1))
+            nursery.cancel_scope.cancel()
+        await ours.aclose()
+        with pytest.raises(trio.ClosedResourceError):
+            ours.receive_nowait(bytearray(1))
+
+
+@pytest.mark.parametrize("kind", ON_SOCKETS)
+async def test_what_broke_is_named_at_once(
+    kind: str, tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connected(kind, tmp_path, certificates) as (ours, _):
+
+        def broken(fd: int, buffers: list[memoryview]) -> int:
+            raise ConnectionResetError(104, "reset by peer")
+
+        with monkeypatch.context() as patch, pytest.raises(trio.BrokenResourceError, match="reset by peer"):
+            patch.setattr(os, "readv", broken)
+            ours.receive_nowait(bytearray(1))

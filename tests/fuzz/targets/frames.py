@@ -10,7 +10,7 @@ from invariants import Outcome, check_held, lent, raise_fault, refuses_more, sam
 from real_bytes import short_events
 
 from nai_trio.errors import LimitExceeded, NovelAIError, ProtocolError
-from nai_trio.protocol import Frame, MsgpackDecoder
+from nai_trio.protocol import Buffers, Frame, MsgpackDecoder
 from nai_trio.protocol.msgpack_shape import is_map_start
 
 MEASURED = ("nai_trio.protocol.frames",)
@@ -33,7 +33,7 @@ def check(data: bytes) -> None:
 
 
 def _run(pieces: list[bytes]) -> Outcome:
-    decoder = MsgpackDecoder(**LIMITS)
+    decoder = MsgpackDecoder(**LIMITS, buffers=Buffers())
     frames: list[Frame] = []
     largest, error = 0, None
     try:

@@ -10,7 +10,7 @@ from invariants import Outcome, decoded, same_however_cut
 from real_bytes import short_events
 
 from nai_trio.errors import LimitExceeded
-from nai_trio.protocol import SSEDecoder
+from nai_trio.protocol import Buffers, SSEDecoder
 
 MEASURED = ("nai_trio.protocol.sse",)
 LONGEST = 1200
@@ -24,7 +24,7 @@ def check(data: bytes) -> None:
     """Any bytes are events, the same as the standard has them, or one error for an event that is too large."""
 
     def run(pieces: list[bytes]) -> tuple[Outcome, object]:
-        decoder = SSEDecoder(max_event_size=LIMIT, max_field_size=FIELD)
+        decoder = SSEDecoder(max_event_size=LIMIT, max_field_size=FIELD, buffers=Buffers())
         outcome = decoded(decoder, pieces, most=2 * LIMIT + 2 * FIELD)  # data and line, type and id
         return outcome, outcome.error or (decoder.unfinished, decoder.retry)
 
