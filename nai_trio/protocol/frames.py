@@ -215,7 +215,7 @@ class PrefixedDecoder(FrameDecoder):
     def _take_apart(self, data: memoryview) -> None:
         assert self._large is not None  # noqa: S101 - asked for in `sink`
         rest = self._large.take(data)
-        if rest:
+        if rest is not None:
             self._gather.write(rest)
 
     def read(self) -> Iterator[Frame]:

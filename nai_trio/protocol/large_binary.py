@@ -86,23 +86,23 @@ class LargeBinary:
         gather.remove(start + place, gather.size)
         return large
 
-    def take(self, data: memoryview) -> memoryview:
-        """Take what belongs to the binary; return the rest."""
-        taken = min(self.left, len(data))
-        if taken:
-            self._make_room(self.size - self.left + taken)
-            self._content.write(data[:taken])
-            self.left -= taken
-        return data[taken:]
+    def take(self, data: memoryview) -> memoryview | None:
+        """Take what belongs to the binary; return what follows it, if anything does."""
+        left = self.left - len(data)
+        mine, rest = (data, None) if left >= 0 else (data[: self.left], data[self.left :])
+        self.left = max(0, left)
+        if self.size - self.left > self._room:
+            self._make_room(self.size - self.left)
+        self._content.write(mine)
+        return rest
 
     def _make_room(self, size: int) -> None:
         """Room for all of it, as long as that is not many times what has come: its length is a claim."""
-        if size > self._room:
-            self._room = min(self.size, _AHEAD * size)
-            come = self._content.tell()
-            self._content.seek(self._room - 1)
-            self._content.write(b"\0")
-            self._content.seek(come)
+        self._room = min(self.size, _AHEAD * size)
+        come = self._content.tell()
+        self._content.seek(self._room - 1)
+        self._content.write(b"\0")
+        self._content.seek(come)
 
     def unpack(self, payload: memoryview, limits: Limits) -> object:
         """The frame's value, with this binary in it; None where that takes the general way.
