@@ -2,10 +2,10 @@
 
 python benchmarks/linear.py [--quick] [--json FILE]
 
-Each case is parsed small, with n bytes and with 2n, in turns. The time is the least CPU time of all rounds (whatever
-else the machine does only adds to it), less what the small input takes, for each generation has its price, whatever its
-size. Shown are the times per further byte, and how much longer the double takes: 2.00 is linear, 4.00 quadratic. A case
-that looks otherwise is measured longer before that is believed. Three kinds of cases:
+Each case is parsed small, with n bytes and with 2n, in turns. From each CPU time is taken what the small input takes in
+the same turn, for each generation has its price, whatever its size. Shown are medians: the time per further byte, and
+how much longer the double takes: 2.00 is linear, 4.00 quadratic. A case that looks otherwise is measured longer before
+that is believed. Three kinds of cases:
 
 - `ImageExchange` on a generation of one preview and one final, whole (HTTP, SSE or msgpack, JSON, base64), fed 1, 64,
   4096 or 65,536 bytes per call, or all at once. A call has its price, too, so bytes that come one by one cost more;
@@ -28,6 +28,7 @@ import argparse
 import hashlib
 import json
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -43,10 +44,10 @@ if TYPE_CHECKING:
 
 __all__ = ["measure", "table"]
 
-LOWEST, HIGHEST = 1.6, 2.4
-"""What doubling the input may do to the time."""
+HIGHEST = 2.4
+"""What doubling the input may do to the time. It may do less: memory that was used before costs less than new."""
 
-SHORT, ENOUGH = 0.002, 0.02
+SHORT, ENOUGH = 0.005, 0.05
 """A pass of fewer seconds is repeated for so long."""
 
 ROUNDS, ROUNDS_QUICK = 7, 3
@@ -125,13 +126,14 @@ def doubled(case: Case, folder: Path, *, quick: bool) -> dict[str, Any]:
     once = apart(partial(cpu, case, small, inputs[0], 1))
     passes = 1 if once > SHORT else round(ENOUGH / once)
     samples: list[list[float]] = []
-    ratio, rounds = 0.0, ROUNDS_QUICK if quick else ROUNDS
-    while len(samples) < 4 * rounds and not LOWEST <= ratio <= HIGHEST:
+    ratio, rounds = HIGHEST + 1, ROUNDS_QUICK if quick else ROUNDS
+    while len(samples) < 4 * rounds and ratio > HIGHEST:
         more = [[apart(partial(cpu, case, small, made, passes)) for made in (small, *inputs)] for _ in range(rounds)]
         samples += more
-        base, *times = [min(sample[i] for sample in samples) for i in range(3)]
-        once, twice = [(taken - base) / (made.size - small.size) for taken, made in zip(times, inputs, strict=True)]
-        ratio = 2 * twice / once
+        sizes = [made.size - small.size for made in inputs]
+        costs = [[(sample[i + 1] - sample[0]) / sizes[i] for i in (0, 1)] for sample in samples]
+        once, twice = (statistics.median(pair[i] for pair in costs) for i in (0, 1))
+        ratio = 2 * statistics.median(pair[1] / pair[0] for pair in costs)
     return {
         "kind": case.kind,
         "name": case.name,
@@ -182,17 +184,10 @@ def measure(*, quick: bool) -> dict[str, Any]:
     rows += measure_all(finals(quick=quick), quick=quick)
     rows += measure_all(decoders(quick=quick), quick=quick)
     worst = max(rows, key=lambda row: row["ratio"])
-    least = min(rows, key=lambda row: row["ratio"])
-    targets = [
-        {
-            "name": f"doubling the input, {words} of {len(rows)} cases, times the time ({row['kind']}: {row['name']})",
-            "figure": row["ratio"],
-            "target": f"{LOWEST} to {HIGHEST}",
-            "holds": LOWEST <= row["ratio"] <= HIGHEST,
-        }
-        for words, row in (("the most", worst), ("the least", least))
-    ]
-    return {"rows": rows, "fits": fits, "targets": targets}
+    name = f"doubling the input, the most of {len(rows)} cases, times the time ({worst['kind']}: {worst['name']})"
+    holds = worst["ratio"] <= HIGHEST
+    target = {"name": name, "figure": worst["ratio"], "target": f"<= {HIGHEST}", "holds": holds}
+    return {"rows": rows, "fits": fits, "targets": [target]}
 
 
 def table(figures: dict[str, Any]) -> str:
