@@ -145,9 +145,7 @@ def linear(figures: dict[str, Any]) -> Figure:
         costs = [row["seconds_per_byte"][1] * 1e9 for row in fed]
         feeds.plot(range(len(fed)), costs, "o-", color=colour, label=name, ms=4)
         feeds.set_xticks(range(len(fed)), ["all" if row["feed"] is None else f"{row['feed']:,}" for row in fed])
-    sizes.set(
-        xscale="log", yscale="log", xlabel="further bytes of the response, MB", ylabel="CPU time to parse them, ms"
-    )
+    sizes.set(xscale="log", yscale="log", xlabel="bytes of the response, MB", ylabel="CPU time to parse them, ms")
     sizes.set_title("A larger final (dotted: linear)")
     feeds.set(yscale="log", xlabel="bytes of each call", ylabel="CPU time, ns per byte")
     feeds.set_title("The same bytes, cut smaller")
@@ -159,9 +157,8 @@ def linear(figures: dict[str, Any]) -> Figure:
 
 
 def times(row: dict[str, Any]) -> list[tuple[float, float]]:
-    """MB and ms of both inputs of a case; the smallest one is taken off, as in the figures."""
-    pairs = zip(row["bytes"][-2:], row["seconds_per_byte"], strict=True)
-    return [((size - row["bytes"][0]) / MB, (size - row["bytes"][0]) * cost * 1e3) for size, cost in pairs]
+    """MB and ms of both inputs of a case; what a generation costs by itself is taken off, as in the figures."""
+    return [(size / MB, size * cost * 1e3) for size, cost in zip(row["bytes"], row["seconds_per_byte"], strict=True)]
 
 
 def plain(axes: Axes) -> None:
@@ -173,14 +170,12 @@ def plain(axes: Axes) -> None:
 
 
 def flat(figures: dict[str, Any]) -> Figure:
-    """Resident memory over many generations, for each row that has a series of it: its longest list, in bytes."""
+    """Resident memory over many generations."""
     figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
     for row in figures["rows"]:
-        series = max((value for value in row.values() if isinstance(value, list)), key=len)
         name, colour = FRAMINGS[row["framing"]]
-        step = row.get("generations", len(series)) / len(series)
-        at = [step * (number + 1) for number in range(len(series))]
-        axes.plot(at, [size / MIB for size in series], color=colour, label=name, lw=1.5)
+        done, resident = zip(*row["resident"], strict=True)
+        axes.plot(done, [size / MIB for size in resident], color=colour, label=name, lw=1.5)
     axes.set(xlabel="generations", ylabel="resident memory, MiB", xlim=0)
     axes.set_ylim(0, axes.get_ylim()[1] * 1.2)
     axes.set_title("Memory over many generations")

@@ -132,7 +132,8 @@ def promises_pictures(head: ResponseHead, *, asked_for_json: bool = False) -> bo
 
 
 def _declared(head: ResponseHead) -> str:
-    return "image" if head.media_type.startswith("image/") else _KINDS.get(head.media_type, "other")
+    media_type = head.media_type
+    return "image" if media_type.startswith("image/") else _KINDS.get(media_type, "other")
 
 
 def _type_of(head: ResponseHead) -> str:

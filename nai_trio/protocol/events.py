@@ -7,7 +7,6 @@ type; members that are not known stay on the chunk, and so do whole events of un
 
 from __future__ import annotations
 
-from math import isfinite
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["EventReader"]
 
 _preview_values = itemgetter("event_type", "samp_ix", "step_ix", "gen_id", "sigma", "image")
+_NUMBERS = (int, float)
+_LARGEST = 2**53
+"""Integers up to there are floats without a loss."""
+
 _PREVIEW_MEMBERS = {"event_type", "samp_ix", "step_ix", "gen_id", "sigma", "image"}
 
 
@@ -74,14 +77,14 @@ class EventReader:
         if fields.keys() != _PREVIEW_MEMBERS:
             return None
         kind, sample, step, gen_id, sigma, image = _preview_values(fields)
-        if not (type(sample) is type(step) is type(gen_id) is int and type(sigma) is float and type(image) is bytes):
+        if not (type(sample) is type(step) is type(gen_id) is int and type(sigma) in _NUMBERS and type(image) is bytes):
             return None
         if not (kind == "intermediate" and 0 <= sample < self.n_samples and step >= 0 and gen_id >= 0 and image):
             return None
-        if not isfinite(sigma):
+        if not -_LARGEST < sigma < _LARGEST:  # neither is what is not a number
             return None
         return IntermediateChunk(
-            samp_ix=sample, step_ix=step, steps=self.steps, gen_id=gen_id, sigma=sigma, image=image
+            samp_ix=sample, step_ix=step, steps=self.steps, gen_id=gen_id, sigma=float(sigma), image=image
         )
 
     def _intermediate(self, event: Members) -> IntermediateChunk:

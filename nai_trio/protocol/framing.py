@@ -26,7 +26,8 @@ __all__ = ["ChunkedFraming", "CloseFraming", "Framing", "LengthFraming", "Write"
 Write: TypeAlias = "Callable[[memoryview], object]"
 """Takes a piece of the body, which it may look at until it returns."""
 
-_BETWEEN_CHUNKS: Final = re.compile(rb"\r\n([1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")
+_USUAL_HEADER: Final = re.compile(rb"([1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")
+_BETWEEN_CHUNKS: Final = re.compile(rb"\r\n" + _USUAL_HEADER.pattern)
 """What nearly always stands between two chunks."""
 
 _LONGEST_USUAL: Final = 10
@@ -124,24 +125,38 @@ class ChunkedFraming(Framing):
     def read(self, data: memoryview, write: Write) -> int:
         """See `Framing.read`."""
         place, size = 0, len(data)
+        no_limit_near = size <= min(self._room, self._framing_room) and self._limits.max_head_size >= _LONGEST_USUAL
         while place < size and not self.ended:
-            if not self._left:
-                place += self._pass_any(data[place : place + _STEP])
-            elif size <= min(self._room, self._framing_room) and self._limits.max_head_size >= _LONGEST_USUAL:
+            start = place
+            if no_limit_near and not self._held:
                 place = self._read_usual(data, place, write)
-            else:
-                content = data[place : place + self._left]
-                place += len(content)
-                self._left -= len(content)
-                self._hand_on(content, write)
+            if place == start:
+                place += self._read_any(data, place, write)
         return place
 
-    def _read_usual(self, data: memoryview, place: int, write: Write) -> int:
-        """Read from inside of a chunk on, while all between chunks is here and plain; no limit can be met in `data`.
+    def _read_any(self, data: memoryview, place: int, write: Write) -> int:
+        """Read some bytes, whatever they are; returns how many."""
+        if not self._left:
+            return self._pass_any(data[place : place + _STEP])
+        content = data[place : place + self._left]
+        self._left -= len(content)
+        self._hand_on(content, write)
+        return len(content)
 
-        In a third of the time that the general way takes, in a quarter where chunks are as small as 4 KiB.
+    def _read_usual(self, data: memoryview, place: int, write: Write) -> int:
+        """Read on from `place` while all that is no content is here and plain; returns where that ends.
+
+        In a third of the time that the general way takes, in a quarter where chunks are as small as 4 KiB; and an event
+        that comes alone, as a chunk of its own, is there sooner.
         """
         size, start, left, content_size = len(data), place, self._left, 0
+        if not left:
+            opening = {"chunk header": _USUAL_HEADER, "chunk end": _BETWEEN_CHUNKS}.get(self._awaited)
+            found = opening.match(data, place) if opening else None
+            if found is None:
+                return place
+            self._awaited = "chunk end"
+            place, left = found.end(), int(found[1], 16)
         before, chunk_size = b"?", 0  # what stood before the last chunk: nearly always before the next one, too
         while True:
             end = place + left
@@ -160,6 +175,9 @@ class ChunkedFraming(Framing):
         here = min(end, size)
         self._left = end - here
         content_size += here - place
+        if data[here : here + 3].tobytes() == b"\r\n":  # and nothing behind it
+            self._awaited = "chunk header"
+            here = size
         self._room -= content_size
         self._framing_room -= here - start - content_size
         return here

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServiceExchange"]
 
-_OPENING = 4096
+_OPENING = 16384
 """Bytes looked at in one go until it is known how to read the body: nearly all of it then goes where it belongs."""
 
 _MOST_TO_SEE = 64

@@ -23,6 +23,7 @@ from nai_trio.cli.streams import Streams
 from nai_trio.emulator import Cut, Emulator, MissingFinal, Stall, StreamError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from nai_trio.cli.exit_codes import OutputError
@@ -183,6 +184,14 @@ class StopAtStep(trio.abc.Instrument):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell starts what runs in its background with SIGINT ignored, and `StopSignals` would leave it so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def stopped_at(step: int, folder: Path) -> tuple[Ending, Album, Job]:
     folder.mkdir()
     job, album = job_with(), album_in(folder)
@@ -191,6 +200,7 @@ def stopped_at(step: int, folder: Path) -> tuple[Ending, Album, Job]:
     return ending, album, job
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_stopped_at_any_moment_every_file_is_whole_and_every_sample_has_its_best(tmp_path: Path) -> None:
     seen, step = set(), 0
     while True:

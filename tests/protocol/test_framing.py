@@ -67,10 +67,7 @@ class GeneralWay(ChunkedFraming):
     """Reads chunks without the loop for usual ones."""
 
     def _read_usual(self, data: memoryview, place: int, write: Callable[[memoryview], object]) -> int:
-        content = data[place : place + self._left]
-        self._left -= len(content)
-        self._hand_on(content, write)
-        return place + len(content)
+        return place
 
 
 both_ways = pytest.mark.parametrize("chunked", [ChunkedFraming, GeneralWay])
@@ -252,7 +249,18 @@ def test_usual_chunks_are_read_in_one_step_however_many_there_are(monkeypatch: p
     monkeypatch.setattr(ChunkedFraming, "_take", recorded)
     stream = chunks(b"x" * 4096, *[b"y" * 0x3000] * 20)
     assert outcome(ChunkedFraming(LIMITS), [stream]).ended
-    assert steps == [b"1000\r\n", b"\r\n", b"0\r\n", b"\r\n"]
+    assert steps == [b"\r\n", b"0\r\n", b"\r\n"]
+
+
+def test_a_chunk_that_comes_alone_is_read_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    framing, content = ChunkedFraming(LIMITS), bytearray()
+    with monkeypatch.context() as patch:
+        patch.setattr(ChunkedFraming, "_read_any", None)
+        for text in (b"x" * 20, b"y" * 300, b"z"):
+            assert framing.read(memoryview(chunks(text, end=b"")), content.extend) == len(chunks(text, end=b""))
+    assert content == b"x" * 20 + b"y" * 300 + b"z"
+    framing.read(memoryview(b"0\r\n\r\n"), content.extend)
+    assert framing.ended
 
 
 @pytest.mark.parametrize("framing", [CloseFraming, length, ChunkedFraming, GeneralWay])
