@@ -58,12 +58,13 @@ format: $(VENV)/.dev  ## rewrite the sources in the project's format
 interop: $(VENV)/.dev  ## let other NovelAI clients stream from the emulator (installs them into .interop/)
 	$(BIN)/python -W error -m pytest tests/interop
 
-bench: $(VENV)/.dev  ## measure all against its targets, with other clients as peers: tables, build/bench.json, plots
+bench: $(VENV)/.dev  ## measure all against its targets, beside other clients; fills in docs/performance.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[plots]"
 	$(BIN)/python benchmarks/run.py --json build/bench.json
 	$(BIN)/python benchmarks/plots.py build/bench.json docs/performance
+	$(BIN)/python benchmarks/page.py build/bench.json docs/performance.md
 
-bench-quick: $(VENV)/.dev  ## the same in a minute, coarser and without plots
+bench-quick: $(VENV)/.dev  ## the same in a minute, coarser, and leaves the page alone
 	$(BIN)/python benchmarks/run.py --quick --json build/bench-quick.json
 
 bench-memory: $(VENV)/.dev  ## what requests with pictures take, what TLS streams cost, what hostile answers take

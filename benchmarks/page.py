@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["filled"]
 
-PLACE = re.compile(r"(<!-- figures: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+PLACE = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Figures = dict[str, Any]
 
@@ -30,7 +30,7 @@ def filled(page: str, figures: Figures) -> str:
     Raises:
         KeyError: a place is for figures that there are not.
     """
-    return PLACE.sub(lambda place: f"{place[1]}\n{TABLES[place[2]](figures)}\n{place[3]}", page)
+    return PLACE.sub(lambda place: f"{place[1]}\n{TABLES[place[2]](figures)}\n\n{place[3]}", page)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
