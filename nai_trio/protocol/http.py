@@ -185,7 +185,10 @@ class HTTPExchange(Decoder[bytes]):
         """As `feed`, but hand each piece of the body to `write` as a view of `data`, good for that call alone.
 
         What is wrong is not raised here but kept as `fault`: what came before it comes first, and was handed on.
+        After a fault nothing is read.
         """
+        if self.fault is not None:
+            return
         try:
             self._read(data, write)
         except NovelAIError as fault:

@@ -32,6 +32,7 @@ ELSEWHERE: Final[Table] = {
             "client/test_sending",
             "client/test_connections",
             "client/test_regressions",
+            "client/test_fast_streams",
         ],
     ),
     "nai_trio/generation.py": ("what `generate` does", ["client/test_generate_stream", "client/test_deliveries"]),
@@ -62,7 +63,11 @@ ELSEWHERE: Final[Table] = {
         "the base of proxies and relays",
         ["transports/test_http_proxy", "transports/test_socks", "transports/test_conformance"],
     ),
-    "transports/system_stream.py": ("the base of TCP and Unix streams", ["transports/test_tcp"]),
+    "transports/system_stream.py": (
+        "the base of TCP and Unix streams",
+        ["transports/test_tcp", "transports/test_receive_when_ready"],
+    ),
+    "transports/tls_stream.py": ("reads into memory that is shared", ["transports/test_receive_when_ready"]),
     "transports/tunnel_relay.py": ("a tunnel's inner loop", ["transports/test_tunnel"]),
     "transports/websocket_link.py": (
         "a WebSocket's messages",

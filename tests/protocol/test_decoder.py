@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nai_trio.errors import LimitExceeded, ProtocolError
-from nai_trio.protocol.decoder import Buffer, Decoder
+from nai_trio.protocol.decoder import Buffer, Decoder, slices
+from nai_trio.protocol.gather import SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,3 +103,13 @@ def test_an_error_that_is_none_of_ours_is_no_fault_of_the_peers() -> None:
     with pytest.raises(RuntimeError, match="a defect"):
         broken.feed(b"1")
     assert broken.fault is None
+
+
+@pytest.mark.parametrize("first", [1, 4096, SLICE])
+@pytest.mark.parametrize("size", [0, 1, 4096, 4097, SLICE, SLICE + 1, 3 * SLICE + 4096])
+def test_slices_are_all_bytes_in_order_and_none_is_larger_than_it_may_be(first: int, size: int) -> None:
+    data = bytes(number % 251 for number in range(size))
+    pieces = list(slices(data, first=first))
+    assert b"".join(pieces) == data
+    assert len(pieces[0]) == min(first, size)
+    assert all(0 < len(piece) <= SLICE for piece in pieces[1:])

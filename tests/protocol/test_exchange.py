@@ -607,6 +607,7 @@ def test_the_buffered_door_gives_the_same_chunks(framing: str, size: int) -> Non
 def test_the_buffered_door_reuses_its_memory_and_nothing_keeps_it() -> None:
     run = exchange()
     first = run.get_buffer()
+    assert first.obj is run.get_buffer().obj
     assert not first.readonly
     stream = streamed(SINGLE, "msgpack")
     first[: len(stream)] = stream

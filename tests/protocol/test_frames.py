@@ -262,3 +262,14 @@ def test_the_callers_buffer_may_change_its_size_after_a_fault(frame: Any) -> Non
         assert isinstance(drive(decoder, [scratch])[1], ProtocolError)
         scratch.clear()
         assert decoder.fault is not None
+
+
+@pytest.mark.parametrize("prefixed", [True, False])
+def test_frames_can_be_taken_first_and_read_later(prefixed: bool) -> None:
+    decoder, stream = MsgpackDecoder(), b"".join(map(framed if prefixed else bytes, (PREVIEW_MAP, FINAL_MAP)))
+    assert list(decoder.read()) == []
+    decoder.sink(memoryview(b""))
+    for start in range(0, len(stream), 100):
+        decoder.sink(memoryview(stream[start : start + 100]))
+    assert [frame.fields for frame in decoder.read()] == [PREVIEW, FINAL]
+    assert list(decoder.read()) == []

@@ -330,3 +330,23 @@ def test_a_request_is_neither_pickled_nor_copied_for_it_holds_the_key() -> None:
     for way in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="holds the key"):
             way(request)
+
+
+def test_a_body_that_is_read_as_views_is_the_one_that_is_fed() -> None:
+    response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"
+    for pieces in cuttings(response):
+        http, content = exchange(), bytearray()
+        for piece in pieces:
+            http.read(memoryview(piece), content.extend)
+        assert (bytes(content), http.ended, http.fault) == (b"hello!", True, None)
+
+
+def test_a_fault_of_a_body_that_is_read_is_kept_and_nothing_is_read_after_it() -> None:
+    http, content = exchange(), bytearray()
+    http.read(memoryview(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello no"), content.extend)
+    assert content == b"hello"
+    fault = http.fault
+    assert isinstance(fault, ProtocolError)
+    for more in (b"\r\n1\r\n!\r\n", b""):
+        http.read(memoryview(more), content.extend)
+    assert (content, http.fault) == (b"hello", fault)

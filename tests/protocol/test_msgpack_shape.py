@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nai_trio import LimitExceeded, Limits
-from nai_trio.protocol.msgpack_shape import ValueShape
+from nai_trio.protocol.msgpack_shape import ValueShape, is_map_start
 
 texts = st.text(max_size=40)
 scalars = st.one_of(
@@ -105,3 +105,22 @@ def test_any_bytes_are_walked_over_or_refused(data: bytes) -> None:
     except LimitExceeded:
         return
     assert shape.whole or shape.size >= len(data) - 5
+
+
+@pytest.mark.parametrize("first", range(256))
+def test_a_map_is_told_by_its_first_byte(first: int) -> None:
+    unpacker = msgpack.Unpacker()
+    unpacker.feed(bytes([first]) + bytes(10))
+    try:
+        unpacker.read_map_header()
+        begins_a_map = True
+    except (ValueError, msgpack.OutOfData):
+        begins_a_map = False
+    assert is_map_start(first) is begins_a_map
+
+
+def test_what_was_too_much_once_stays_so() -> None:
+    shape = ValueShape(Limits(max_members=1), offset=5)
+    for data in (b"\x82", b"\x82\xa1a", b"\x80"):
+        with pytest.raises(LimitExceeded, match="2 or more in one frame"):
+            shape.walk(data)
