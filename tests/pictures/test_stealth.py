@@ -155,10 +155,10 @@ def test_a_picture_whose_pixels_are_broken_is_refused() -> None:
 
 
 def test_without_pillow_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    data, bare = stealth_picture(BITS), png()
+    data, bare, service = stealth_picture(BITS), png(), service_png()
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert "pip install 'nai-trio[images]'" in refusal_of(data)
-    assert read_metadata(service_png()).comment == COMMENT
+    assert read_metadata(service).comment == COMMENT
     assert "got a PNG without" in refusal_of(bare)
 
 
