@@ -14,7 +14,6 @@ time of a pass: user and system, all threads. The pictures of every pass are com
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import shutil
@@ -25,6 +24,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import part
 from parser_inputs import TAPES, Input, generated, recorded
 from parsers import PARSERS
 from peers import MissingPeers, peers
@@ -44,10 +44,6 @@ TARGET = 8.0
 
 WARM_UP, FEWEST, LEAST = 20, 10, 400_000
 """Passes that do not count; and of those that do, how many there are in a turn at least, and how many bytes."""
-
-
-class Wrong(Exception):
-    """A parser that did not do the work."""
 
 
 class Missing(Exception):
@@ -72,12 +68,12 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):  # the empty answer tells it
             print(json.dumps(given.task(passes, self._source)), file=self._process.stdin, flush=True)
         if not (line := self._process.stdout.readline()):
-            raise Wrong(f"{self.name} ended on {given.name!r}, with status {self._process.wait()}")
+            raise part.Wrong(f"{self.name} ended on {given.name!r}, with status {self._process.wait()}")
         told = json.loads(line)
         if "missing" in told:
             raise Missing(told["missing"])
         if set(told["digests"]) != {given.digest}:
-            raise Wrong(f"{self.name} has other pictures of {given.name!r} than were sent")
+            raise part.Wrong(f"{self.name} has other pictures of {given.name!r} than were sent")
         seconds: list[float] = told["seconds"]
         return seconds
 
@@ -168,7 +164,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
     for door in (OURS, BUFFER) if NODE in seconds else ():
         ratio = seconds[NODE] / seconds[door]
         words = f"the generation as SSE: {door}, times faster than {PACKAGE} in Node"
-        targets.append({"name": words, "figure": ratio, "target": f"at least {TARGET:g}", "holds": ratio >= TARGET})
+        targets.append(part.at_least(words, ratio, TARGET))
     return {"inputs": measured, "missing": missing, "targets": targets}
 
 
@@ -183,26 +179,9 @@ def table(figures: dict[str, Any]) -> str:
             lines.append(f"  {row['parser']:39} {words} {row['of_ours']:8.2f}")
         lines.append("")
     lines += [f"missing: {name}: {why}" for name, why in figures["missing"].items()]
-    for target in figures["targets"]:
-        verdict = "holds" if target["holds"] else "MISSED"
-        lines.append(f"{target['name']}: {target['figure']:.2f}, target {target['target']}: {verdict}")
+    lines += part.verdicts(figures["targets"])
     return "\n".join(lines)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
-    arguments = parser.parse_args()
-    try:
-        figures = measure(quick=arguments.quick)
-    except Wrong as error:
-        raise SystemExit(f"alone.py: {error}") from None
-    print(table(figures))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    part.main(__doc__, measure, table, quick="fewer rounds")

@@ -16,18 +16,16 @@ that splits just what the service sends, and checks nothing. They show what is l
 
 from __future__ import annotations
 
-import argparse
-import functools
-import json
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import part
 import peers
 import work
-from contenders import ALL, FLOOR, FLOOR_TLS, PACKAGES, WIDE_TLS, Group, Wrong, clients
+from contenders import ALL, FLOOR, FLOOR_TLS, PACKAGES, WIDE_TLS, Group, clients
 from server import serving
 
 if TYPE_CHECKING:
@@ -36,6 +34,11 @@ if TYPE_CHECKING:
 ROUNDS, QUICK_ROUNDS = 16, 3
 REPEATS, QUICK_REPEATS = 8, 4
 MEMORY = 5
+
+OF_FLOOR = {("sse", False): 3.0, ("msgpack", False): 2.2, ("sse", True): 2.0}
+OF_PEER = {("sse", False): 10.0, ("msgpack", False): 8.0, ("sse", True): 3.0, ("msgpack", True): 3.0}
+PEAK = {("sse", False): 2.5, ("msgpack", False): 1.5}
+"""The targets by framing, and whether there is TLS."""
 
 GROUPS = (
     Group("service", "sse", False, (FLOOR, *ALL)),
@@ -105,30 +108,22 @@ def measure(*, quick: bool) -> dict[str, Any]:
     return {**figures, "targets": targets(groups)}
 
 
-def targets(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def targets(groups: list[dict[str, Any]]) -> list[part.Target]:
     """The targets of the plain service and of TLS, each with its figure."""
-    result: list[dict[str, Any]] = []
-    at_most, at_least = functools.partial(target, result, sign=1), functools.partial(target, result, sign=-1)
+    result = []
     for group in groups:
-        if group["variant"] != "service":
-            continue
-        name, sse, tls = group["name"], group["framing"] == "sse", group["tls"]
-        [ours] = [row for row in group["rows"] if row["kind"] == "ours"]
-        peer = min((row["of_ours"] for row in group["rows"] if row["kind"] == "peer"), default=None)
-        if sse or not tls:
-            at_most(f"{name}: CPU, times the floor", ours["of_floor"], 2.0 if tls else 3.0 if sse else 2.2)
-        at_least(f"{name}: CPU of the best peer, times ours", peer, 3.0 if tls else 10.0 if sse else 8.0)
-        if not tls:
-            at_most(f"{name}: peak memory, times the largest event", ours["peak_of_largest"], 2.5 if sse else 1.5)
+        if group["variant"] == "service":
+            [ours] = [row for row in group["rows"] if row["kind"] == "ours"]
+            peer = min((row["of_ours"] for row in group["rows"] if row["kind"] == "peer"), default=None)
+            way = group["framing"], group["tls"]
+            for words, judge, figure, bounds in (
+                ("CPU, times the floor", part.at_most, ours["of_floor"], OF_FLOOR),
+                ("CPU of the best peer, times ours", part.at_least, peer, OF_PEER),
+                ("peak memory, times the largest event", part.at_most, ours["peak_of_largest"], PEAK),
+            ):
+                if way in bounds:
+                    result.append(judge(f"{group['name']}: {words}", figure, bounds[way]))
     return result
-
-
-def target(result: list[dict[str, Any]], name: str, figure: float | None, bound: float, *, sign: int) -> None:
-    """Add one: at most (sign 1) or at least (sign -1). What was not measured does not hold."""
-    said = f"{'<=' if sign > 0 else '>='} {bound:g}"
-    holds = figure is not None and sign * figure <= sign * bound
-    shown = "not measured" if figure is None else round(figure, 2)
-    result.append({"name": name, "figure": shown, "target": said, "holds": holds})
 
 
 def table(figures: dict[str, Any]) -> str:
@@ -147,27 +142,9 @@ def table(figures: dict[str, Any]) -> str:
         lines.append("")
     if figures["missing"]:
         lines += [f"The peers are missing, they could not be installed: {figures['missing']}", ""]
-    for each in figures["targets"]:
-        holds = "holds" if each["holds"] else "does not hold"
-        lines.append(f"{each['name']}: {each['figure']} (target {each['target']}): {holds}")
+    lines += part.verdicts(figures["targets"])
     return "\n".join(lines)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, fewer ways to send")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
-    arguments = parser.parse_args()
-    try:
-        figures = measure(quick=arguments.quick)
-    except Wrong as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(table(figures))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    part.main(__doc__, measure, table, quick="fewer rounds, fewer ways to send")

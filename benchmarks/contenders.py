@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
+import part
 import work
 from clients.obey import Digest
 from server import Served, small
@@ -72,10 +73,6 @@ class Group:
         return [each for each in self.contenders if self.framing in each.framings and each.kind in pythons]
 
 
-class Wrong(Exception):
-    """A client that did not do the work."""
-
-
 class Client:
     """A client's process."""
 
@@ -98,7 +95,7 @@ class Client:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise Wrong(f"{self.contender.name} ended, with status {self._process.wait()}")
+            raise part.Wrong(f"{self.contender.name} ended, with status {self._process.wait()}")
         told: dict[str, Any] = json.loads(line)
         return told
 
@@ -109,7 +106,7 @@ class Client:
             print(command, times, file=self._process.stdin, flush=True)
         told = self.answer()
         if {name: told[name] for name in self._digest} != self._digest:
-            raise Wrong(f"{self.contender.name} has other pictures than were sent: {told}, not {self._digest}")
+            raise part.Wrong(f"{self.contender.name} has other pictures than were sent: {told}, not {self._digest}")
         return told
 
     def end(self) -> None:

@@ -17,15 +17,14 @@ Linux only, for /proc. Nothing of malloc is tuned.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import part
 import work
-from contenders import OURS, Group, Wrong, clients
+from contenders import OURS, Group, clients
 from server import serving
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def targets(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             ),
         ):
             name = f"{row['framing']}: {words}"
-            result.append({"name": name, "figure": figure, "target": f"<= {bound:g}", "holds": figure <= bound})
+            result.append(part.at_most(name, figure, bound))
     return result
 
 
@@ -127,26 +126,9 @@ def table(figures: dict[str, Any]) -> str:
             f"{'':8} growth after {WARM_UP}: {grown:+.2f} MiB on the line, {differ:+.2f} MiB from first to last"
         )
     lines.append("")
-    for each in figures["targets"]:
-        verdict = "holds" if each["holds"] else "MISSED"
-        lines.append(f"{each['name']}: {each['figure']:.2f}, target {each['target']}: {verdict}")
+    lines += part.verdicts(figures["targets"])
     return "\n".join(lines)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer generations")
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
-    arguments = parser.parse_args()
-    try:
-        figures = measure(quick=arguments.quick)
-    except Wrong as error:
-        raise SystemExit(f"flat.py: {error}") from None
-    print(table(figures))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    part.main(__doc__, measure, table, quick="fewer generations")

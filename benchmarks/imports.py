@@ -14,8 +14,6 @@ makes imports slower by being on); left out is what the program that it is compa
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import re
 import statistics
@@ -25,6 +23,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+import part
 
 __all__ = ["measure", "table"]
 
@@ -102,8 +102,7 @@ def target(samples: dict[str, list[dict[str, float]]], program: str, base: str |
     if base is not None:
         figures = [figure - less["cpu"] for figure, less in zip(figures, samples[base], strict=True)]
         name += f" more than {base}"
-    figure = statistics.median(figures) * 1e3
-    return {"name": name, "figure": figure, "target": f"<= {bound}", "holds": figure <= bound}
+    return part.at_most(name, statistics.median(figures) * 1e3, bound)
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
@@ -135,23 +134,9 @@ def table(figures: dict[str, Any]) -> str:
         for kind in ("packages", "modules"):
             lines.append(f"  {kind:9}" + ", ".join(f"{name} {cost * 1e3:.1f}" for name, cost in each[kind]))
     lines.append("")
-    for each in figures["targets"]:
-        verdict = "holds" if each["holds"] else "MISSED"
-        lines.append(f"{each['name']}: {each['figure']:.1f}, target {each['target']}: {verdict}")
+    lines += part.verdicts(figures["targets"])
     return "\n".join(lines)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer turns")
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
-    arguments = parser.parse_args()
-    figures = measure(quick=arguments.quick)
-    print(table(figures))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    part.main(__doc__, measure, table, quick="fewer turns")

@@ -15,7 +15,6 @@ is time on the wall, so other work on the machine shows: first in the 99th perce
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import statistics
@@ -25,6 +24,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import part
 import work
 from drip_server import wire
 from latency_server import SHORT
@@ -161,16 +161,5 @@ def table(figures: dict[str, Any]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer turns")
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
-    arguments = parser.parse_args()
-    figures = measure(quick=arguments.quick)
-    print(table(figures))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    part.main(__doc__, measure, table, quick="fewer turns")

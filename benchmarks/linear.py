@@ -24,12 +24,10 @@ their digests, of hostile bytes the number of events.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 import traceback
@@ -37,6 +35,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import part
 from linear_cases import FRAMINGS, Case, decoders, feeds, finals
 
 if TYPE_CHECKING:
@@ -185,9 +184,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
     rows += measure_all(decoders(quick=quick), quick=quick)
     worst = max(rows, key=lambda row: row["ratio"])
     name = f"doubling the input, the most of {len(rows)} cases, times the time ({worst['kind']}: {worst['name']})"
-    holds = worst["ratio"] <= HIGHEST
-    target = {"name": name, "figure": worst["ratio"], "target": f"<= {HIGHEST}", "holds": holds}
-    return {"rows": rows, "fits": fits, "targets": [target]}
+    return {"rows": rows, "fits": fits, "targets": [part.at_most(name, worst["ratio"], HIGHEST)]}
 
 
 def table(figures: dict[str, Any]) -> str:
@@ -204,23 +201,9 @@ def table(figures: dict[str, Any]) -> str:
     for framing, found in figures["fits"].items():
         call, byte = found["seconds_per_call"] * 1e6, found["seconds_per_byte"] * 1e9
         lines.append(f"fit, {framing}: {call:.2f} us per call, {byte:.2f} ns per byte")
-    for target in figures["targets"]:
-        verdict = "holds" if target["holds"] else "MISSED"
-        lines.append(f"{target['name']}: {target['figure']:.2f}, target {target['target']}: {verdict}")
+    lines += part.verdicts(figures["targets"])
     return "\n".join(lines[1:])
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds of less")
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
-    arguments = parser.parse_args()
-    figures = measure(quick=arguments.quick)
-    print(table(figures))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    part.main(__doc__, measure, table, quick="fewer rounds of less")

@@ -16,7 +16,6 @@ for bytes with trio, whoever reads them.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import part
 from drip_server import Plan
 from many_client import Job
 
@@ -130,7 +130,7 @@ def targets(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 ("memory of an idle open stream, KiB", kib, MEMORY_LIMIT),
             ):
                 name = f"{row['framing']}: {what}"
-                result.append({"name": name, "figure": figure, "target": f"<= {bound:g}", "holds": figure <= bound})
+                result.append(part.at_most(name, figure, bound))
     return result
 
 
@@ -148,22 +148,9 @@ def table(figures: dict[str, Any]) -> str:
             f" {row['memory per stream'] / 1024:6.1f} KiB {row['memory peak'] / 2**20:5.0f} MiB {row['seconds']:7.1f} s"
         )
     lines.append("")
-    for each in figures["targets"]:
-        holds = "holds" if each["holds"] else "does not hold"
-        lines.append(f"{each['name']}: {each['figure']:.2f} (target {each['target']}): {holds}")
+    lines += part.verdicts(figures["targets"])
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer streams, for less time")
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
-    arguments = parser.parse_args()
-    figures = measure(quick=arguments.quick)
-    print(table(figures))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    part.main(__doc__, measure, table, quick="fewer streams, for less time")

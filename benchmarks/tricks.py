@@ -11,17 +11,15 @@ what surprising bytes get), else what one would write at first.
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import mmap
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import h11
+import part
 import pybase64
 import work
 
@@ -195,17 +193,5 @@ def table(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--json", type=Path, help="write the figures here, too")
-    arguments = parser.parse_args()
-    figures = measure(quick=arguments.quick)
-    print(table(figures))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    part.main(__doc__, measure, table, quick="fewer rounds")

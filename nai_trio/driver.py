@@ -153,7 +153,11 @@ class Driver(Generic[T]):
             raise
 
     async def _wait_for_bytes(self) -> None:
-        """One read within both timers; a scope of its own, since bytes that came undo a deadline that has passed."""
+        """One read: of what is at hand, or within both timers.
+
+        These have a scope of their own, since bytes that came undo a deadline that has passed. What is at hand costs no
+        time that they count; a flood of it that brings no event ends at `max_body_size`.
+        """
         if self._more_at_hand and self.exchange.fault is None:
             await trio.lowlevel.checkpoint()
             if self._read_at_hand():
@@ -189,7 +193,7 @@ class Driver(Generic[T]):
         self.ready.extend(chunks)
 
     async def _read(self) -> list[T]:
-        """One read, into the buffer that all generations of the client share where the stream can do that."""
+        """One read, into memory that all streams share where this one can do that."""
         wire, exchange = self._wire, self.exchange
         if self._receive_when_ready is None:
             return exchange.receive_data(await wire.receive_some())
