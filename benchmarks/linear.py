@@ -126,9 +126,10 @@ def doubled(case: Case, folder: Path, *, quick: bool) -> dict[str, Any]:
     passes = 1 if once > SHORT else round(ENOUGH / once)
     samples: list[list[float]] = []
     ratio, rounds = HIGHEST + 1, ROUNDS_QUICK if quick else ROUNDS
-    while len(samples) < 4 * rounds and ratio > HIGHEST:
-        more = [[apart(partial(cpu, case, small, made, passes)) for made in (small, *inputs)] for _ in range(rounds)]
-        samples += more
+    for more in (rounds, 3 * rounds):
+        if ratio <= HIGHEST:
+            break
+        samples += [[apart(partial(cpu, case, small, made, passes)) for made in (small, *inputs)] for _ in range(more)]
         sizes = [made.size - small.size for made in inputs]
         costs = [[(sample[i + 1] - sample[0]) / sizes[i] for i in (0, 1)] for sample in samples]
         once, twice = (statistics.median(pair[i] for pair in costs) for i in (0, 1))
