@@ -157,7 +157,7 @@ class ChunkedFraming(Framing):
                 return place
             self._awaited = "chunk end"
             place, left = found.end(), int(found[1], 16)
-        before, chunk_size = b"?", 0  # what stood before the last chunk: nearly always before the next one, too
+        before, chunk_size = b"\r\n1\r\n", 1  # the last chunk's header, nearly always the next one's, too; at first any
         while True:
             end = place + left
             if place < size:

@@ -179,6 +179,15 @@ def test_the_library_is_as_strict_as_h11_on_any_damage_in_any_cut(
         assert_as_strict(ours, oracle, doomed=oracle.outcome is Outcome.REFUSED)
 
 
+@pytest.mark.parametrize("byte", range(256))
+def test_the_library_is_as_strict_as_h11_with_any_byte_at_any_place_of_a_chunked_body(byte: int) -> None:
+    opening, body = head(CHUNKED), b"5\r\nhello\r\n1\r\n!\r\n1\r\n?\r\n0\r\n\r\n"
+    for place in range(len(body)):
+        for behind in (body[place:], body[place + 1 :]):
+            ours, oracle = both(opening + body[:place] + bytes([byte]) + behind, eof=False, method="POST")
+            assert_as_strict(ours, oracle, doomed=oracle.outcome is Outcome.REFUSED)
+
+
 limits_of_any_size = st.builds(
     Limits,
     max_head_size=st.integers(1, 120),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import attrs
 from invariants import FROM_PEER, Pieces, check_held, held, lent, raise_fault, words_of
@@ -40,6 +41,17 @@ Framing = Literal["length", "chunked", "close"]
 FRAMINGS: tuple[Framing, ...] = ("length", "chunked", "close")
 
 
+def comparable(value: Any) -> Any:
+    """Chunks and what they hold, with a text in place of not-a-number, which is not equal to itself."""
+    if isinstance(value, dict | MappingProxyType):
+        return {name: comparable(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [comparable(each) for each in value]
+    if attrs.has(type(value)):
+        return type(value), comparable(attrs.asdict(value, recurse=False))
+    return "not a number" if isinstance(value, float) and math.isnan(value) else value
+
+
 @attrs.frozen
 class Answer:
     """How a generation came out; equal for every cut.
@@ -51,7 +63,7 @@ class Answer:
         state: status, whether complete, reusable and accepted, whether it may be billed, and the finals that are kept.
     """
 
-    chunks: list[Chunk] = attrs.field(repr=lambda chunks: repr(chunks)[:600])
+    chunks: list[Chunk] = attrs.field(repr=lambda chunks: repr(chunks)[:600], eq=comparable)
     error: type[NovelAIError] | None
     words: str
     state: tuple[object, ...]
@@ -88,7 +100,7 @@ def answered(pieces: Pieces, *, delivery: Delivery, samples: int = 1, eof: bool 
     assert exchange.complete or error or not eof, "the end came, and neither pictures nor an error"
     reusable = exchange.reusable and not (error or unread)  # after an error it depends on how much had been read
     status, billing_unknown = exchange.status, error and error.billing_unknown
-    state = (status, exchange.complete, reusable, exchange.accepted, billing_unknown, exchange.finals)
+    state = (status, exchange.complete, reusable, exchange.accepted, billing_unknown, comparable(exchange.finals))
     return Answer(chunks, type(error) if error else None, words_of(error), state)
 
 

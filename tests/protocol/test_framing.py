@@ -141,6 +141,15 @@ def test_what_is_not_crlf_behind_a_chunk_is_refused(chunked: type[ChunkedFraming
     assert refusal(verdicts, b"hello") == f"{FRAMING} (CRLF behind a chunk), got {shown!r}"
 
 
+@both_ways
+def test_nothing_but_cr_begins_what_is_behind_a_chunk(chunked: type[ChunkedFraming]) -> None:
+    for before in (b"", chunks(b"first", end=b"")):
+        for byte in set(range(256)) - {ord("\r")}:
+            verdict = outcome(chunked(LIMITS), [before + b"5\r\nhello" + bytes([byte]) + b"\r\n5\r\nagain\r\n"])
+            content = b"firsthello" if before else b"hello"
+            assert refusal({verdict}, content) == f"{FRAMING} (CRLF behind a chunk), got {bytes([byte])!r}"
+
+
 def length(limits: Limits) -> Framing:
     return LengthFraming(10, limits)
 

@@ -10,7 +10,7 @@ from invariants import Outcome, decoded, held, same_however_cut
 from nai_trio.errors import LimitExceeded, ProtocolError, StreamInterrupted
 from nai_trio.protocol import HTTPExchange, Limits, Request
 
-MEASURED = ("nai_trio.protocol.http",)
+MEASURED = ("nai_trio.protocol.http", "nai_trio.protocol.framing")
 LONGEST = 800
 LIMITS = Limits(max_head_size=120, max_framing_size=240, max_body_size=300)
 REQUEST = Request(method="GET", target="/", headers=(("Host", "localhost"),))
