@@ -22,7 +22,7 @@ from nai_trio.conflict import ConflictGuard
 from nai_trio.transports.websocket_link import CLOSE_SECONDS
 
 if TYPE_CHECKING:
-    from trio_websocket import WebSocketConnection
+    from trio_websocket import CloseReason, WebSocketConnection
 
     from nai_trio.transports.websocket_link import Link
 
@@ -177,16 +177,20 @@ class WebSocketStream(trio.abc.Stream):
         return b""
 
     def _ended_well(self) -> bool:
-        closed = self._connection.closed
+        closed = self._close_reason
         clean = closed is not None and closed.code in _CLEAN
         return clean and self._link.wire.fault is None and not self._is_part_left()
+
+    @property
+    def _close_reason(self) -> CloseReason | None:
+        return self._link.wire.first_close or self._connection.closed
 
     def _is_part_left(self) -> bool:
         """Whether a message has begun and not ended: its bytes will not be read, so that is no end of file."""
         return bool(self._connection._message_parts)  # noqa: SLF001 - it tells nobody, and drops them
 
     def _broken(self) -> trio.BrokenResourceError:
-        fault, closed = self._link.wire.fault, self._connection.closed
+        fault, closed = self._link.wire.fault, self._close_reason
         if fault is not None:
             text = _broke(fault)
         elif closed is None or closed.code == _CUT:

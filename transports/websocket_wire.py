@@ -25,7 +25,7 @@ from nai_trio.transport import Readable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from trio_websocket import WebSocketConnection
+    from trio_websocket import CloseReason, WebSocketConnection
 
 __all__ = ["MAX_MESSAGE_ON_WIRE", "Wire"]
 
@@ -53,6 +53,8 @@ class Wire(trio.abc.Stream):
         send_fault: why nothing more can be sent, or None.
         ended: set when nothing more will be read.
         closed: set when it is closed, by whomever.
+        first_close: how the WebSocket was closed when trio-websocket sent something for the first time after that, or
+            None. It closes a message that is too big with 1009, and forgets that at a close of the peer right behind.
         closing: whether we have said goodbye, and wait for the peer to do the same.
     """
 
@@ -62,6 +64,7 @@ class Wire(trio.abc.Stream):
         self.send_fault: Exception | None = None
         self.ended = trio.Event()
         self.closed = trio.Event()
+        self.first_close: CloseReason | None = None
         self.closing = False
         self._below = below
         self._connection: WebSocketConnection | None = None
@@ -109,6 +112,8 @@ class Wire(trio.abc.Stream):
         async with self._send_lock:
             if self.closed.is_set():
                 raise trio.ClosedResourceError("this WebSocket connection is closed")
+            if self.first_close is None and self._connection is not None:
+                self.first_close = self._connection.closed
             if self.send_fault is not None:
                 return
             self.send_fault = trio.BrokenResourceError("an earlier send did not finish")

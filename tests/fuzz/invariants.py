@@ -163,8 +163,10 @@ def held(value: object) -> int:
         if id(each) in seen or each is None or each is SHARED or isinstance(each, int | float | type):
             continue
         seen.add(id(each))
-        if isinstance(each, bytes | bytearray | str | memoryview):
+        if isinstance(each, bytes | bytearray | str):
             total += len(each)
+        elif isinstance(each, memoryview):
+            todo.append(each.obj)  # all of which it keeps
         elif isinstance(each, dict | MappingProxyType):
             todo += [*each.keys(), *each.values()]
         elif isinstance(each, list | tuple | set | frozenset):

@@ -17,7 +17,7 @@ from wsproto.frame_protocol import Opcode
 
 from nai_trio.closing import close_now
 from nai_trio.transport import Readable
-from nai_trio.transports import websocket_wire
+from nai_trio.transports import websocket, websocket_wire
 from nai_trio.transports.websocket_link import CLOSE_SECONDS, MAX_MESSAGE_SIZE
 from nai_trio.transports.websocket_stream import SEND_SIZE
 
@@ -324,6 +324,19 @@ async def test_a_message_may_have_so_many_bytes_and_no_more(autojump_clock: obje
                 await stream.receive_some()
             assert (await peer.closed()).code == 1009
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("code", [None, 1000, 1011])
+async def test_a_close_right_behind_a_message_that_is_too_big_does_not_hide_it(
+    autojump_clock: object, monkeypatch: pytest.MonkeyPatch, code: int | None
+) -> None:
+    monkeypatch.setattr(websocket, "MAX_MESSAGE_SIZE", 200)
+    async with opened() as (stream, peer):
+        await peer.stream.send_all(frame(b"good") + frame(bytes(201)) + close_frame(code))
+        assert await stream.receive_some() == b"good"
+        for _ in range(2):
+            with pytest.raises(trio.BrokenResourceError, match=r"closed with 1009 \(message too big\): .*200"):
+                await stream.receive_some()
 
 
 @pytest.mark.parametrize("before", [1, 3])

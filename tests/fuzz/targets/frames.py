@@ -48,7 +48,7 @@ def _run(pieces: list[bytes]) -> Outcome:
             with lent(piece) as buffer:
                 frames += decoder.feed_frames(buffer)
             largest = max(largest, len(piece))
-            check_held(decoder, 2 * (LIMIT + 4 + largest) * 5 // 4)  # in use and spare; memory grows by a quarter
+            check_held(decoder, (LIMIT + 4 + largest) * 5 // 4)  # memory grows by a quarter
         raise_fault(decoder)
         decoder.close()
     except NovelAIError as raised:
