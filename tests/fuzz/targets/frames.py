@@ -18,6 +18,7 @@ from nai_trio.protocol.msgpack_shape import is_map_start
 MEASURED = ("nai_trio.protocol.frames", "nai_trio.protocol.large_binary", "nai_trio.protocol.msgpack_shape")
 LONGEST = 1200
 LIMIT, TEXT, MEMBERS, DEPTH = 200, 80, 12, 4
+WORDS_OF_A_FAULT = 400
 LIMITS = {"max_frame_size": LIMIT, "max_text_size": TEXT, "max_members": MEMBERS, "max_depth": DEPTH}
 WORDS = (
     *(b"\0\0\0" + bytes([size]) for size in (0, 1, 2, 3, 16, LIMIT - 1, LIMIT, LIMIT + 1)), b"\x80", b"\x81\xa1a",
@@ -48,7 +49,8 @@ def _run(pieces: list[bytes]) -> Outcome:
             with lent(piece) as buffer:
                 frames += decoder.feed_frames(buffer)
             largest = max(largest, len(piece))
-            check_held(decoder, (LIMIT + 4 + largest) * 5 // 4)  # memory grows by a quarter
+            gathered = (LIMIT + 4 + largest) * 5 // 4  # it grows by a quarter
+            check_held(decoder, gathered + WORDS_OF_A_FAULT)
         raise_fault(decoder)
         decoder.close()
     except NovelAIError as raised:
