@@ -38,25 +38,24 @@ _CODE: Final = 0x6E
 _STAND_IN: Final = bytes([0xC7, 0, _CODE])
 """An extension value of type 0x6e and no bytes (msgpack specification, "ext format family")."""
 
-_HEADER: Final = 5
-"""Bytes in front of a binary of more than 65 535 bytes: 0xc6 and four of length."""
-
 
 class LargeBinary:
     """One binary, from when its frame's beginning has come until the frame is whole.
 
     Args:
-        place: where in the frame's value, the binary itself left out, its content belongs.
-        size: how many bytes it has.
+        start: where in the frame's value it starts.
+        place: where its content does, which is left out there.
+        size: how many bytes that has.
 
     Attributes:
         size: see above.
         left: how many of them have not come yet.
     """
 
-    def __init__(self, place: int, size: int) -> None:
+    def __init__(self, start: int, place: int, size: int) -> None:
         self.size = size
         self.left = size
+        self._start = start
         self._place = place
         self._content = io.BytesIO()
         self._room = 0
@@ -78,10 +77,10 @@ class LargeBinary:
                 shape.walk(here)
             except LimitExceeded:
                 return None
-            place, size = shape.binary
+            header, place, size = shape.binary
             if not (len(here) <= place + size == shape.size <= length) or size < _LARGE:
                 return None
-            large = cls(place, size)
+            large = cls(header, place, size)
             large.take(here[place:])
         gather.remove(start + place, gather.size)
         return large
@@ -111,7 +110,7 @@ class LargeBinary:
             payload: the frame's value without the binary's content.
             limits: bounds on what it may hold.
         """
-        packed = b"".join((payload[: self._place - _HEADER], _STAND_IN, payload[self._place :]))
+        packed = b"".join((payload[: self._start], _STAND_IN, payload[self._place :]))
         stand_ins: list[bytes] = []
 
         def value_of(code: int, data: bytes) -> Any:

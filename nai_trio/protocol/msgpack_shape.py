@@ -56,12 +56,12 @@ class ValueShape:
     Attributes:
         size: its bytes as far as is known: what was walked over, and what that claims.
         whole: whether that is all of it.
-        binary: where the content of the last binary that was met starts, and how many bytes it claims.
+        binary: the last binary that was met: where it starts, where its content does, and how many bytes that claims.
     """
 
     def __init__(self, limits: Limits, *, offset: int) -> None:
         self.size = 0
-        self.binary = (0, 0)
+        self.binary = (0, 0, 0)
         self._limits = limits
         self._offset = offset
         self._left = 1  # values still to come on this level
@@ -114,13 +114,13 @@ class ValueShape:
             return False
         if width:
             count += int.from_bytes(data[self.size + 1 : start], "big")
+        if kind == _BINARY:
+            self.binary = (self.size, start, count)
         self._left -= 1
         self.size = start
         if kind in (_ARRAY, _MAP):
             self._enter(count, 2 * count if kind == _MAP else count)
             return True
-        if kind == _BINARY:
-            self.binary = (self.size, count)
         self.size += count
         self._text += count if kind == _TEXT else 0
         return True

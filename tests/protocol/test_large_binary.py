@@ -38,9 +38,10 @@ def framed(payload: bytes) -> bytes:
 
 
 def pack(value: Any) -> bytes:
-    """As msgpack does, but with the longest header for each binary, which then is never too small for the fast way."""
+    """As msgpack does, but with longer headers for some binaries."""
     if isinstance(value, bytes):
-        return b"\xc6" + struct.pack(">I", len(value)) + value
+        first, width = ((0xC6, ">I"), (0xC5, ">H"), (0xC4, ">B"))[len(value) % 3 if len(value) < 2**8 else 0]
+        return bytes([first]) + struct.pack(width, len(value)) + value
     if isinstance(value, list):
         return bytes([0x90 + len(value)]) + b"".join(map(pack, value))
     if isinstance(value, dict):
@@ -108,9 +109,9 @@ def taken_apart(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     begin = LargeBinary.__init__
 
-    def recorded(large: LargeBinary, place: int, size: int) -> None:
+    def recorded(large: LargeBinary, start: int, place: int, size: int) -> None:
         sizes.append(size)
-        begin(large, place, size)
+        begin(large, start, place, size)
 
     monkeypatch.setattr(LargeBinary, "__init__", recorded)
     return sizes

@@ -23,7 +23,8 @@ LIMITS = {"max_frame_size": LIMIT, "max_text_size": TEXT, "max_members": MEMBERS
 WORDS = (
     *(b"\0\0\0" + bytes([size]) for size in (0, 1, 2, 3, 16, LIMIT - 1, LIMIT, LIMIT + 1)), b"\x80", b"\x81\xa1a",
     b"\xde\x00\x01", b"\xdf\x00\x00\x00\x01", b"\xdc\xff\xff", b"\xdd\xff\xff\xff\xff", b"\xc7\x0c\xff", b"\xd6\xff",
-    b"\xc1", b"\xc4\x01", b"\xd9\x01", b"\xca", b"\xcb", b"\x91" * 30, b"\xaaevent_type",
+    b"\xc1", b"\xc4\x01", b"\xc5\0\x10", b"\xc6\0\0\0\x14", b"\xd9\x01", b"\xca", b"\xcb", b"\x91" * 30,
+    b"\xaaevent_type",
 )  # fmt: skip
 
 
@@ -168,6 +169,10 @@ def seeds() -> Iterator[bytes]:
         packed = msgpack.packb(many)
         yield len(packed).to_bytes(4, "big") + packed
         yield packed
+    for size in (15, 16, 17, 40, 70):  # as large as a large binary, in three ways to say how large it is
+        for start in (b"\xc4", b"\xc5\0", b"\xc6\0\0\0"):
+            value = b"\x82\xa1a" + start + bytes([size]) + bytes(range(size)) + b"\xa1b\xa1c"
+            yield (b"\0\0\0" + bytes([len(value)]) + value) * 2
     yield b"\0\0\0\x03abc"
     yield b"\0\0\0\0"
     yield b"\x81\xa1a\xc4\xff" + bytes(255)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator
 
 from event_stream_reference import read_event_stream
@@ -14,7 +15,9 @@ from nai_trio.protocol import Buffers, SSEDecoder
 
 MEASURED = ("nai_trio.protocol.sse",)
 LONGEST = 1200
-LIMIT, FIELD = 160, 30
+LIMIT = 160
+FIELDS = (30, 70)
+"""With the larger one, events as the service sends them are read in one step."""
 WORDS = (b"data:", b"event: ", b"id: ", b"retry: 1000", b":ping", b"\r\n\r\n", b"\n\n", b"\r\r", b"\xef\xbb\xbf", b"\0")
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -22,15 +25,16 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 def check(data: bytes) -> None:
     """Any bytes are events, the same as the standard has them, or one error for an event that is too large."""
+    field = FIELDS[zlib.crc32(data) % 2]
 
     def run(pieces: list[bytes]) -> tuple[Outcome, object]:
-        decoder = SSEDecoder(max_event_size=LIMIT, max_field_size=FIELD, buffers=Buffers())
+        decoder = SSEDecoder(max_event_size=LIMIT, max_field_size=field, buffers=Buffers())
         gathered = 2 * LIMIT + max(map(len, pieces), default=0)  # data and line, and what they came with
-        outcome = decoded(decoder, pieces, most=gathered * 5 // 4 + 2 * FIELD)  # it grows by a quarter; type and id
+        outcome = decoded(decoder, pieces, most=gathered * 5 // 4 + 2 * field)  # it grows by a quarter; type and id
         return outcome, outcome.error or (decoder.unfinished, decoder.retry)
 
     outcome, state = same_however_cut(data, run)
-    end = first_too_large(data)
+    end = first_too_large(data, field)
     expected = read_event_stream(data[:end])
     assert [(event.event, event.text, event.id) for event in outcome.items] == expected.events
     if end is not None:
@@ -43,14 +47,14 @@ def check(data: bytes) -> None:
         assert alone[0][:2] == (event.event, event.text), "an event does not start where it says"
 
 
-def first_too_large(data: bytes) -> int | None:
+def first_too_large(data: bytes, most: int) -> int | None:
     """Where the line starts with which an event, its data lines and the line being read, or a field is too large."""
     kept = 0
     for start, line, whole in _lines(data):
         if kept + len(line) > LIMIT:
             return start
         name = _bare(start, line).partition(b":")[0]
-        if whole and len(_bare(start, line)) > FIELD and (name == b"event" or (name == b"id" and b"\0" not in line)):
+        if whole and len(_bare(start, line)) > most and (name == b"event" or (name == b"id" and b"\0" not in line)):
             return start
         if name == b"data":
             kept += len(_bare(start, line))
@@ -97,6 +101,7 @@ def seeds() -> Iterator[bytes]:
     yield b"\xef\xbb\xbfid: 7\r\nretry: 1000\r\nevent: intermediate\r\ndata: {\r\ndata: }\r\n\r\n:ping\r\n\r\n"
     yield b"data\rdata:\rdata:  x\r\revent\nid\0: 1\ndata: \xff\n\nunfinished"
     yield b"data: " + b"x" * LIMIT
-    yield b"event: " + b"x" * FIELD + b"\ndata: y\n\n"
+    for size in (*range(22, 34), *FIELDS):
+        yield b"event: " + b"x" * size + b"\ndata: y\n\n"
     yield b"id: " + b"x" * 26 + b"\ndata: y\n\nid: " + b"x" * 27 + b"\n"
     yield b"data: " + b"x" * 70 + b"\ndata: " + b"y" * 70 + b"\n\n"
