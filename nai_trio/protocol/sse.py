@@ -296,7 +296,7 @@ class SSEDecoder(Decoder[ServerSentEvent]):
         return LentEvent(name, self._gather.memory, self._data_start, end, self._event_offset_or_here)
 
     def _drop_lines(self) -> None:
-        """Drop the lines that were understood; of an unfinished event all but its data."""
+        """Drop the lines that were understood; of an unfinished event all but its data and what a read had before."""
         kept = self._data_end or 0
         self._gather.remove(kept, self._line_start)
         self._line_start, self._searched = kept, self._gather.size

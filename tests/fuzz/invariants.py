@@ -36,6 +36,9 @@ Pieces = list[bytes]
 FROM_PEER = (ProtocolError, StreamInterrupted, GenerationError, HTTPStatusError)
 """What a peer's bytes may end in. The others are about parameters, keys and connections."""
 
+WORDS_OF_A_FAULT = 400
+"""Bytes that a decoder may hold besides once it is at fault: the error's."""
+
 _SHORT = 100
 """Bytes that are always fed one by one, too; longer data would take too long that way."""
 
@@ -95,7 +98,7 @@ def decoded(decoder: Decoder[Any], pieces: Pieces, *, most: int, finish: Callabl
     Args:
         decoder: a fresh one.
         pieces: what to feed.
-        most: how many bytes it may hold.
+        most: how many bytes it may hold, an error's words not counted.
         finish: says that the end has come.
     """
     items: list[Any] = []
@@ -104,7 +107,7 @@ def decoded(decoder: Decoder[Any], pieces: Pieces, *, most: int, finish: Callabl
             with lent(piece) as buffer:
                 items += decoder.feed(buffer)
             if count % 100 == 99 or count == len(pieces) - 1:
-                check_held(decoder, most)
+                check_held(decoder, most + (WORDS_OF_A_FAULT if decoder.fault else 0))
         raise_fault(decoder)
         if finish is not None:
             finish()

@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 import msgpack
-from invariants import Outcome, check_held, lent, raise_fault, refuses_more, same_however_cut
+from invariants import WORDS_OF_A_FAULT, Outcome, check_held, lent, raise_fault, refuses_more, same_however_cut
 from real_bytes import short_events
 
 from nai_trio.errors import LimitExceeded, NovelAIError, ProtocolError
@@ -18,7 +18,6 @@ from nai_trio.protocol.msgpack_shape import is_map_start
 MEASURED = ("nai_trio.protocol.frames", "nai_trio.protocol.large_binary", "nai_trio.protocol.msgpack_shape")
 LONGEST = 1200
 LIMIT, TEXT, MEMBERS, DEPTH = 200, 80, 12, 4
-WORDS_OF_A_FAULT = 400
 LIMITS = {"max_frame_size": LIMIT, "max_text_size": TEXT, "max_members": MEMBERS, "max_depth": DEPTH}
 WORDS = (
     *(b"\0\0\0" + bytes([size]) for size in (0, 1, 2, 3, 16, LIMIT - 1, LIMIT, LIMIT + 1)), b"\x80", b"\x81\xa1a",

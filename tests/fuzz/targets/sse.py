@@ -29,7 +29,7 @@ def check(data: bytes) -> None:
 
     def run(pieces: list[bytes]) -> tuple[Outcome, object]:
         decoder = SSEDecoder(max_event_size=LIMIT, max_field_size=field, buffers=Buffers())
-        gathered = 2 * LIMIT + max(map(len, pieces), default=0)  # data and line, and what they came with
+        gathered = 2 * LIMIT + 2 * max(map(len, pieces), default=0)  # data, line; what came before the data, and now
         outcome = decoded(decoder, pieces, most=gathered * 5 // 4 + 2 * field)  # it grows by a quarter; type and id
         return outcome, outcome.error or (decoder.unfinished, decoder.retry)
 
@@ -64,23 +64,20 @@ def first_too_large(data: bytes, most: int) -> int | None:
 
 
 def _unfinished(data: bytes) -> bool:
-    """Whether bytes of an event are left that no blank line has finished."""
-    pending = False
+    """Whether an event has begun that no blank line has finished: with data, a type, or a line that is no comment."""
+    has_data = has_type = begun = False
     for start, line, whole in _lines(data):
         bare = _bare(start, line)
-        if not bare:
-            pending = pending and not whole
-        elif whole:
-            pending = pending or _tells(bare)
+        name, _, value = bare.partition(b":")
+        if not whole:
+            begun = bool(bare) and not bare.startswith(b":")
+        elif not bare:
+            has_data = has_type = False
+        elif name == b"event":
+            has_type = value not in (b"", b" ")
         else:
-            pending = pending or not bare.startswith(b":")
-    return pending
-
-
-def _tells(line: bytes) -> bool:
-    """Whether a whole line is data, or names a type."""
-    name, _, value = line.partition(b":")
-    return name == b"data" or (name == b"event" and value not in (b"", b" "))
+            has_data = has_data or name == b"data"
+    return has_data or has_type or begun
 
 
 def _bare(start: int, line: bytes) -> bytes:
