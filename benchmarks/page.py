@@ -14,6 +14,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from part import shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -33,9 +35,9 @@ def filled(page: str, figures: Figures) -> str:
     return PLACE.sub(lambda place: f"{place[1]}\n{TABLES[place[2]](figures)}\n\n{place[3]}", page)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column is text, and all others figures."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> str:
+    """A table whose first columns are text, and all others figures."""
+    lines = [head, ["---"] * texts + ["---:"] * (len(head) - texts), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -59,7 +61,7 @@ def targets(figures: Figures) -> str:
     rows = [
         [
             f"{part}: {each['name']}",
-            plain(each["figure"]),
+            shown(each["figure"]),
             str(each["target"]),
             "holds" if each["holds"] else "**missed**",
         ]
@@ -68,10 +70,6 @@ def targets(figures: Figures) -> str:
         for each in measured.get("targets", [])
     ]
     return table(["", "figure", "target", ""], rows)
-
-
-def plain(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def client_name(row: dict[str, Any]) -> str:
@@ -112,8 +110,7 @@ def alone(figures: Figures) -> str:
         if not given["input"].startswith("tape")
         for number, row in enumerate(given["rows"])
     ]
-    lines = [["input", "parser", "from", "to", "CPU, of ours"], ["---", "---", "---", "---", "---:"], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return table(["input", "parser", "from", "to", "CPU, of ours"], rows, texts=4)
 
 
 def tricks(figures: Figures) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Target", "Wrong", "at_least", "at_most", "main", "verdicts"]
+__all__ = ["Target", "Wrong", "at_least", "at_most", "main", "shown", "verdicts"]
 
 Target = dict[str, Any]
 """`name`, `figure`, `target` in words, and whether it `holds`."""
@@ -36,6 +36,7 @@ def _target(name: str, figure: float | None, target: str, *, holds: bool) -> Tar
 
 
 def shown(figure: object) -> str:
+    """A figure in three digits; in words, where it was not measured."""
     return f"{figure:.3g}" if isinstance(figure, float) else str(figure)
 
 

@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from part import shown
+
 FOLDER = Path(__file__).parent
 PARTS = {
     "compare": "all clients on the same work",
@@ -83,16 +85,12 @@ def summary(figures: dict[str, dict[str, Any]]) -> str:
     rows = [("figure", "target", "", "")]
     for part, measured in figures.items():
         for each in measured.get("targets", []):
-            figure, target = shown(each["figure"]), shown(each["target"])
-            rows.append((figure, target, "holds" if each["holds"] else "MISSED", f"{part}: {each['name']}"))
+            verdict = "holds" if each["holds"] else "MISSED"
+            rows.append((shown(each["figure"]), each["target"], verdict, f"{part}: {each['name']}"))
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
     lines = [f"{row[0]:>{first}}  {row[1]:<{second}}  {row[2]:6}  {row[3]}".rstrip() for row in rows]
     held = sum(row[2] == "holds" for row in rows)
     return "\n".join([*lines, f"{held} of {len(rows) - 1} targets hold."])
-
-
-def shown(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def heading(text: str) -> None:

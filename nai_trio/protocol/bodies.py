@@ -21,7 +21,6 @@ from nai_trio.errors import GenerationError, LimitExceeded, NovelAIError, Protoc
 from nai_trio.protocol import _json
 from nai_trio.protocol.chunks import Chunk, FinalChunk
 from nai_trio.protocol.collected import Body, CollectedBody, ErrorBody, RefusalBody, first_json, words
-from nai_trio.protocol.gather import SHARED
 from nai_trio.protocol.members import show
 from nai_trio.protocol.msgpack_shape import is_map_start
 from nai_trio.protocol.picture_json import fields_with_picture
@@ -108,9 +107,9 @@ def open_body(
         received = f"{_NAMES[seen]} ({_type_of(head)}, first bytes {first[:16]!r})"
         raise ProtocolError.mismatch(expected=_NAMES[kind], received=received, offset=0)
     if kind == "sse":
-        return SSEBody(events, limits, buffers or SHARED)
+        return SSEBody(events, limits, buffers)
     if kind == "msgpack":
-        return FramesBody(events, limits, buffers or SHARED)
+        return FramesBody(events, limits, buffers)
     if kind in ("zip", "image"):
         return ZipBody(limits) if kind == "zip" else ImageBody(limits)
     if kind == "json":
@@ -181,7 +180,7 @@ class EventsBody(Body[Chunk]):
 class SSEBody(EventsBody):
     """Server-sent events whose data is one JSON object each."""
 
-    def __init__(self, events: EventReader, limits: Limits, buffers: Buffers) -> None:
+    def __init__(self, events: EventReader, limits: Limits, buffers: Buffers | None) -> None:
         super().__init__(events, limits)
         self._decoder = SSEDecoder(
             max_event_size=limits.max_event_size, max_field_size=limits.max_field_size, buffers=buffers
@@ -242,7 +241,7 @@ def _any_fields(event: LentEvent, limits: Limits) -> dict[str, Any]:
 class FramesBody(EventsBody):
     """Msgpack frames."""
 
-    def __init__(self, events: EventReader, limits: Limits, buffers: Buffers) -> None:
+    def __init__(self, events: EventReader, limits: Limits, buffers: Buffers | None) -> None:
         from nai_trio.protocol.frames import MsgpackDecoder  # noqa: PLC0415 - loads msgpack, for such a body alone
 
         super().__init__(events, limits)

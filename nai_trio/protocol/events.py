@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["EventReader"]
 
-_preview_values = itemgetter("event_type", "samp_ix", "step_ix", "gen_id", "sigma", "image")
+_PREVIEW = ("event_type", "samp_ix", "step_ix", "gen_id", "sigma", "image")
+_PREVIEW_MEMBERS = frozenset(_PREVIEW)
+_preview_values = itemgetter(*_PREVIEW)
+
 _NUMBERS = (int, float)
 _LARGEST = 2**53
 """Integers up to there are floats without a loss."""
-
-_PREVIEW_MEMBERS = {"event_type", "samp_ix", "step_ix", "gen_id", "sigma", "image"}
 
 
 @attrs.frozen(kw_only=True)

@@ -30,6 +30,9 @@ _USUAL_HEADER: Final = re.compile(rb"([1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")
 _BETWEEN_CHUNKS: Final = re.compile(rb"\r\n" + _USUAL_HEADER.pattern)
 """What nearly always stands between two chunks."""
 
+_USUAL: Final = {"chunk header": _USUAL_HEADER, "chunk end": _BETWEEN_CHUNKS}
+"""What a usual chunk begins with, by what is awaited."""
+
 _LONGEST_USUAL: Final = 10
 """Bytes of the longest such chunk header."""
 
@@ -151,7 +154,7 @@ class ChunkedFraming(Framing):
         """
         size, start, left, content_size = len(data), place, self._left, 0
         if not left:
-            opening = {"chunk header": _USUAL_HEADER, "chunk end": _BETWEEN_CHUNKS}.get(self._awaited)
+            opening = _USUAL.get(self._awaited)
             found = opening.match(data, place) if opening else None
             if found is None:
                 return place

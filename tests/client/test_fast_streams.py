@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 from collections import deque
 from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 import recorded
 import trio
 import trio.testing
+from cuttings import split_at
 from PIL import Image
+from scripted import GivenStream
 
 from nai_trio import NetworkTimeout, NovelAI, ProtocolError, StreamInterrupted, Timeouts
-from nai_trio.transport import Origin, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,17 +75,6 @@ class FastStream(trio.abc.Stream):
         await trio.lowlevel.checkpoint()
 
 
-class Once(Transport):
-    secure = True
-
-    def __init__(self, stream: FastStream) -> None:
-        self.stream = stream
-
-    async def connect(self, origin: Origin) -> trio.abc.Stream:
-        await trio.lowlevel.checkpoint()
-        return self.stream
-
-
 @cache
 def response(kind: Literal["sse", "msgpack"]) -> bytes:
     """A generation whose final is larger than one read."""
@@ -95,15 +86,11 @@ def response(kind: Literal["sse", "msgpack"]) -> bytes:
 
 
 def cut(data: bytes, *sizes: int) -> list[bytes]:
-    pieces, start = [], 0
-    for size in sizes:
-        pieces.append(data[start : start + size])
-        start += size
-    return [*pieces, data[start:]]
+    return split_at(data, accumulate(sizes))
 
 
 def client(stream: FastStream, **options: Any) -> NovelAI:
-    return NovelAI(KEY, transport=Once(stream), **options)
+    return NovelAI(KEY, transport=GivenStream(stream), **options)
 
 
 async def chunks_of(stream: FastStream, kind: Literal["sse", "msgpack"] = "sse") -> list[Any]:

@@ -40,6 +40,19 @@ class ScriptedTransport(Transport):
         return await self._accepted.receive()
 
 
+class GivenStream(Transport):
+    """Hands out one stream, which the test has made."""
+
+    secure = True
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self._stream = stream
+
+    async def connect(self, origin: Origin) -> trio.abc.Stream:
+        await trio.lowlevel.checkpoint()
+        return self._stream
+
+
 async def read_request(stream: trio.abc.Stream) -> tuple[h11.Request, bytes]:
     """Read one whole request.
 

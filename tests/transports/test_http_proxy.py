@@ -16,13 +16,14 @@ import trio.testing
 from fake_hop import TranscriptTransport
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted import GivenStream
 from shown import shown
 from streams import rest_of
 from sweep import cancelled_at_step
 
 from nai_trio import __version__
 from nai_trio.errors import ConnectError, InvalidParamsError, NetworkTimeout, ProxyAuthenticationError, ProxyError
-from nai_trio.transport import Origin, Readable, Transport
+from nai_trio.transport import Origin, Readable
 from nai_trio.transports import HTTPProxyTransport, MemoryTransport, memory_stream_pair, open_tls
 from nai_trio.transports.leftover import with_leftover
 
@@ -407,14 +408,9 @@ async def opening(stream: trio.abc.HalfCloseableStream) -> None:
 async def test_tunnels_keep_trios_rules() -> None:
     async def make() -> tuple[trio.abc.HalfCloseableStream, trio.abc.HalfCloseableStream]:
         ours, theirs = memory_stream_pair()
-
-        class Once(Transport):
-            async def connect(self, origin: Origin) -> trio.abc.Stream:
-                return ours
-
         async with trio.open_nursery() as nursery:
             nursery.start_soon(opening, theirs)
-            stream = await HTTPProxyTransport(PROXY, inner=Once()).connect(ORIGIN)
+            stream = await HTTPProxyTransport(PROXY, inner=GivenStream(ours)).connect(ORIGIN)
         assert isinstance(stream, trio.abc.HalfCloseableStream)
         return stream, theirs
 

@@ -189,17 +189,17 @@ async def test_closing_ends_a_wait_and_all_that_come_later(
         await receive()
 
 
+def reset(fd: int, buffers: list[memoryview]) -> int:
+    raise ConnectionResetError(104, "reset by peer")
+
+
 @pytest.mark.parametrize("kind", SOCKETS)
 async def test_what_broke_is_named(
     kind: str, tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connected(kind, tmp_path, certificates) as (ours, theirs):
-
-        def broken(fd: int, buffers: list[memoryview]) -> int:
-            raise ConnectionResetError(104, "reset by peer")
-
         await theirs.send_all(b"abc")
-        monkeypatch.setattr(os, "readv", broken)
+        monkeypatch.setattr(os, "readv", reset)
         with pytest.raises(trio.BrokenResourceError, match="reset by peer") as caught:
             await ours.receive_when_ready(Shared())
         assert isinstance(caught.value.__cause__, ConnectionResetError)
@@ -307,10 +307,6 @@ async def test_what_broke_is_named_at_once(
     kind: str, tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connected(kind, tmp_path, certificates) as (ours, _):
-
-        def broken(fd: int, buffers: list[memoryview]) -> int:
-            raise ConnectionResetError(104, "reset by peer")
-
         with monkeypatch.context() as patch, pytest.raises(trio.BrokenResourceError, match="reset by peer"):
-            patch.setattr(os, "readv", broken)
+            patch.setattr(os, "readv", reset)
             ours.receive_nowait(bytearray(1))
